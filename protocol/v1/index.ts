@@ -1,0 +1,10 @@
+/** Mesos v1's documents, field for field. */
+export * from './agent.ts'
+export * from './command.ts'
+export * from './container.ts'
+export * from './framework.ts'
+export * from './ids.ts'
+export * from './offer.ts'
+export * from './resources.ts'
+export * from './status.ts'
+export * from './task.ts'
