@@ -30,6 +30,9 @@ const errorCodes: Readonly<Record<string, DiskErrorCode>> = {
   ENOTEMPTY: 'NOT_EMPTY',
 }
 
+export type FileMode = Parameters<Disk['open']>[1]
+export type FileChange = 'write' | 'append' | 'truncate'
+
 const openFlags = {
   read: constants.O_RDONLY,
   write: constants.O_RDWR | constants.O_CREAT,
@@ -46,6 +49,12 @@ export function diskError(error: unknown, path: string): DiskError {
 /** @throws DiskError NOT_FOUND: a relative path would depend on where the node was started */
 export function requireAbsolute(path: string): void {
   if (!isAbsolute(path)) throw new DiskError('NOT_FOUND', path, `path is not absolute: ${path}`)
+}
+
+/** @throws DiskError DENIED unless a handle opened with `mode` may do `operation` */
+export function requireMode(path: string, mode: FileMode, operation: FileChange): void {
+  if (operation === 'truncate' ? mode !== 'read' : mode === operation) return
+  throw new DiskError('DENIED', path, `cannot ${operation}: ${path} was opened to ${mode}`)
 }
 
 async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -116,11 +125,11 @@ export const systemDisk: Disk = {
 class SystemFile implements FileHandle {
   readonly #file: fs.FileHandle
   readonly #path: string
-  readonly #mode: 'read' | 'write' | 'append'
+  readonly #mode: FileMode
   /** The last change begun: the thread pool would otherwise run two of them in either order. */
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor(file: fs.FileHandle, path: string, mode: 'read' | 'write' | 'append') {
+  constructor(file: fs.FileHandle, path: string, mode: FileMode) {
     this.#file = file
     this.#path = path
     this.#mode = mode
@@ -153,7 +162,7 @@ class SystemFile implements FileHandle {
   }
 
   truncate(size: number): Promise<void> {
-    return this.#inOrder(() => this.#file.truncate(size))
+    return this.#change('truncate', () => this.#file.truncate(size))
   }
 
   size(): Promise<number> {
@@ -169,11 +178,8 @@ class SystemFile implements FileHandle {
     return this.#inOrder(() => this.#file.close())
   }
 
-  async #change(needed: 'write' | 'append', work: () => Promise<void>): Promise<void> {
-    if (this.#mode !== needed) {
-      const message = `cannot ${needed}: ${this.#path} was opened to ${this.#mode}`
-      throw new DiskError('DENIED', this.#path, message)
-    }
+  async #change(operation: FileChange, work: () => Promise<void>): Promise<void> {
+    requireMode(this.#path, this.#mode, operation)
     await this.#inOrder(work)
   }
 
