@@ -56,7 +56,11 @@ export type ConnectionStatus =
   | { readonly type: 'disconnected' }
   | { readonly type: 'reconnected' }
   | { readonly type: 'lost'; readonly reason: string }
-  | { readonly type: 'denied'; readonly operation: 'publish' | 'subscribe'; readonly subject: string }
+  | {
+      readonly type: 'denied'
+      readonly operation: 'publish' | 'subscribe'
+      readonly subject: string
+    }
   | { readonly type: 'closed'; readonly error?: Error | undefined }
 
 /**
@@ -157,7 +161,14 @@ export interface Disk {
   space(path: string): Promise<{ readonly total: number; readonly free: number }>
 }
 
-export type DiskErrorCode = 'NOT_FOUND' | 'EXISTS' | 'NO_SPACE' | 'IO' | 'DENIED' | 'NOT_A_DIRECTORY' | 'NOT_EMPTY'
+export type DiskErrorCode =
+  | 'NOT_FOUND'
+  | 'EXISTS'
+  | 'NO_SPACE'
+  | 'IO'
+  | 'DENIED'
+  | 'NOT_A_DIRECTORY'
+  | 'NOT_EMPTY'
 
 export class DiskError extends Error {
   readonly code: DiskErrorCode
@@ -229,14 +240,22 @@ export interface Processes {
   /** Finds a live process again; undefined if it is gone or the pid belongs to another now. */
   adopt(pid: number, startTime: string): Promise<ProcessHandle | undefined>
   /** Sends a signal to a process or, with `group`, to its whole process group. False if it is gone. */
-  kill(pid: number, signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT', group: boolean): boolean
+  kill(
+    pid: number,
+    signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT',
+    group: boolean,
+  ): boolean
   /** True while any process of the group is alive (zombies do not count). */
   groupAlive(pgid: number): boolean
 }
 
 export class ProcessError extends Error {
   readonly code: 'SPAWN_FAILED' | 'NOT_FOUND' | 'DENIED'
-  constructor(code: 'SPAWN_FAILED' | 'NOT_FOUND' | 'DENIED', message: string, options?: ErrorOptions) {
+  constructor(
+    code: 'SPAWN_FAILED' | 'NOT_FOUND' | 'DENIED',
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options)
     this.name = 'ProcessError'
     this.code = code

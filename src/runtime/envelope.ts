@@ -1,0 +1,46 @@
+/** One item in a mailbox. It is also the event that the XState actor gets, hence `type`. */
+import type { Pid } from './pid.ts'
+
+/** Names that begin with `@` belong to the runtime; a user's message is never called so. */
+export const CALL = '@call'
+export const REPLY = '@reply'
+export const LINK = '@link'
+export const UNLINK = '@unlink'
+export const MONITOR = '@monitor'
+export const DEMONITOR = '@demonitor'
+export const EXIT = '@exit'
+export const DOWN = '@down'
+export const STOPPING = '@stopping'
+
+export class Envelope {
+  readonly type: string
+  readonly body: unknown
+  /** Sender, exact; empty if it came from outside the runtime. */
+  readonly from: Pid
+  readonly to: Pid
+  /** Identifies the request among the sender's; 0 = no answer is expected. */
+  readonly ask: number
+  /** Set instead of `body` when it goes to another node: the envelope as bytes. */
+  readonly wire: Uint8Array | undefined
+
+  constructor(type: string, body: unknown, from: Pid, to: Pid, ask: number, wire?: Uint8Array) {
+    this.type = type
+    this.body = body
+    this.from = from
+    this.to = to
+    this.ask = ask
+    this.wire = wire
+  }
+}
+
+/** How an ask ended. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: AskError }
+
+/** A refusal by the other side, or by the runtime: TIMEOUT, NO_ACTOR, DISCONNECTED, MAILBOX_FULL, ACTOR_DIED. */
+export interface AskError {
+  readonly code: string
+  readonly message: string
+  readonly details?: unknown
+}

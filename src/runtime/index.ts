@@ -1,0 +1,34 @@
+/** The actor runtime, a library of its own. Its contract: docs/runtime.md. */
+export {
+  type Accepts,
+  type Behaviour,
+  type ChildSpec,
+  child,
+  type Handlers,
+  type Hooks,
+  type RestartKind,
+  type StatechartOptions,
+  statechart,
+  type TableOptions,
+  table,
+} from './behaviour.ts'
+export type { AskOptions, Context, JobOutcome, ReplyTo } from './context.ts'
+export type { AskError, Outcome } from './envelope.ts'
+export {
+  type DownNotice,
+  describe,
+  type ExitKind,
+  type ExitNotice,
+  type ExitReason,
+  isOrderly,
+} from './exit.ts'
+export { type DeadLetter, type Interceptor, Node, type NodeOptions, startNode } from './node.ts'
+export { isPid, isToken, nameOf, type ParsedPid, type Pid, parsePid, pid } from './pid.ts'
+export * from './ports.ts'
+export {
+  StartChild,
+  StopChild,
+  type Strategy,
+  type SupervisorOptions,
+  supervisor,
+} from './supervisor.ts'
