@@ -1,0 +1,212 @@
+/**
+ * The `Processes` port in memory: scripted processes on the virtual clock (`spec/simulation.md` §6).
+ *
+ * One object is the process table of one simulated host. It outlives the node: processes live on when
+ * the agent's process dies, and end when the host does.
+ */
+import {
+  type Clock,
+  type Disk,
+  ProcessError,
+  type Processes,
+  type ProcessHandle,
+  type SpawnOptions,
+  type TimerHandle,
+} from '../ports.ts'
+import { type Behaviour, type Outcome, standardBehaviour } from './scripted-commands.ts'
+
+export type { Behaviour, Outcome } from './scripted-commands.ts'
+
+type Signal = Parameters<Processes['kill']>[1]
+
+export interface MemoryProcessesOptions {
+  readonly clock: Clock
+  /** Where scripted output goes. Absent: nowhere. */
+  readonly disk?: Disk
+}
+
+export interface RunningProcess {
+  readonly pid: number
+  readonly pgid: number
+  readonly options: SpawnOptions
+}
+
+export interface MemoryProcesses extends Processes {
+  /**
+   * Programs for which `match` holds behave so; the newest script wins over older ones and over the
+   * standard commands. `NOT_FOUND`, `DENIED` or `SPAWN_FAILED`: they cannot be started.
+   */
+  script(
+    match: string | ((options: SpawnOptions) => boolean),
+    behaviour: Behaviour | ProcessError['code'] | ((options: SpawnOptions) => Behaviour),
+  ): void
+  /** What runs now, in order of start: the ground truth for checkers. */
+  running(): RunningProcess[]
+  /** The node's process dies: its handles stay silent for ever; all processes live on. */
+  endProcess(): void
+  /** The host dies: every process ends and nobody is told. */
+  crash(): void
+}
+
+/** One entry of the table. */
+interface Entry extends RunningProcess {
+  readonly behaviour: Behaviour
+  readonly startTime: string
+  readonly waiters: Array<(outcome: Outcome) => void>
+  timer: TimerHandle
+  /** When it ends by itself; while stopped, how long it still has to run. Infinity: never. */
+  due: number
+  /** How it ends then. */
+  outcome: Outcome
+  stopped: boolean
+}
+
+export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesses {
+  const { clock, disk } = options
+  const table = new Map<number, Entry>()
+  const scripts: Array<(spawned: SpawnOptions) => Behaviour | ProcessError['code'] | undefined> = []
+  let nextPid = 1000
+  let incarnation = 0
+
+  function behaviourOf(spawned: SpawnOptions): Behaviour {
+    let found: Behaviour | ProcessError['code'] | undefined
+    for (const script of scripts) {
+      found = script(spawned)
+      if (found !== undefined) break
+    }
+    found ??= standardBehaviour(spawned) ?? 'NOT_FOUND'
+    if (typeof found === 'string')
+      throw new ProcessError(found, `cannot start ${spawned.command}: ${found} (scripted)`)
+    return found
+  }
+
+  function start(spawned: SpawnOptions, behaviour: Behaviour, group?: number): Entry {
+    const pid = nextPid++
+    const entry: Entry = {
+      pid,
+      pgid: group ?? (spawned.detached ? pid : 1),
+      options: spawned,
+      behaviour,
+      startTime: String(Math.floor(clock.monotonic() / 10)),
+      waiters: [],
+      timer: undefined,
+      due: Number.POSITIVE_INFINITY,
+      outcome: { code: 0, signal: null },
+      stopped: false,
+    }
+    table.set(pid, entry)
+    if (behaviour.runMs !== undefined)
+      endLater(entry, behaviour.runMs, { code: behaviour.exitCode ?? 0, signal: null })
+    for (const fork of behaviour.forks ?? []) start(spawned, fork, entry.pgid)
+    return entry
+  }
+
+  function endLater(entry: Entry, delayMs: number, outcome: Outcome): void {
+    // While the process stands still, `due` counts from zero.
+    const due = (entry.stopped ? 0 : clock.monotonic()) + delayMs
+    if (due >= entry.due) return
+    entry.due = due
+    entry.outcome = outcome
+    if (!entry.stopped) arm(entry)
+  }
+
+  function arm(entry: Entry): void {
+    clock.clearTimeout(entry.timer)
+    if (entry.due === Number.POSITIVE_INFINITY) return
+    const delayMs = entry.due - clock.monotonic()
+    entry.timer = clock.setTimeout(() => end(entry, entry.outcome), delayMs)
+  }
+
+  function end(entry: Entry, outcome: Outcome): void {
+    if (!table.delete(entry.pid)) return
+    clock.clearTimeout(entry.timer)
+    const tell = (): void => {
+      for (const waiter of entry.waiters) waiter(outcome)
+    }
+    const done = entry.behaviour.onExit?.(outcome, entry.options)
+    if (done === undefined) tell()
+    else void done.then(tell)
+  }
+
+  function stop(entry: Entry): void {
+    if (entry.stopped) return
+    entry.stopped = true
+    clock.clearTimeout(entry.timer)
+    entry.due -= clock.monotonic()
+  }
+
+  function resume(entry: Entry): void {
+    if (!entry.stopped) return
+    entry.stopped = false
+    entry.due += clock.monotonic()
+    arm(entry)
+  }
+
+  function deliver(entry: Entry, signal: Signal): void {
+    const { onTerminate = 'end' } = entry.behaviour
+    if (signal === 'SIGSTOP') stop(entry)
+    else if (signal === 'SIGCONT') resume(entry)
+    else if (signal === 'SIGKILL' || onTerminate === 'end') end(entry, { code: null, signal })
+    else if (onTerminate !== 'ignore')
+      endLater(entry, onTerminate.afterMs, { code: onTerminate.exitCode, signal: null })
+  }
+
+  function handle(entry: Entry, told: (outcome: Outcome) => Outcome): ProcessHandle {
+    const born = incarnation
+    const exited = new Promise<Outcome>((resolve) => {
+      entry.waiters.push((outcome) => {
+        if (born === incarnation) resolve(told(outcome))
+      })
+    })
+    return { pid: entry.pid, startTime: entry.startTime, exited }
+  }
+
+  return {
+    async spawn(spawned) {
+      const behaviour = behaviourOf(spawned)
+      if (
+        behaviour.stdout !== undefined &&
+        spawned.stdoutPath !== undefined &&
+        disk !== undefined
+      ) {
+        const file = await disk.open(spawned.stdoutPath, 'append')
+        await file.append(new TextEncoder().encode(behaviour.stdout))
+        await file.close()
+      }
+      return handle(start(spawned, behaviour), (outcome) => outcome)
+    },
+    async adopt(pid, startTime) {
+      const entry = table.get(pid)
+      if (entry === undefined || entry.startTime !== startTime) return undefined
+      return handle(entry, () => ({ code: null, signal: null }))
+    },
+    kill(pid, signal, group) {
+      if (!Number.isSafeInteger(pid) || pid <= 1)
+        throw new ProcessError(
+          'NOT_FOUND',
+          `${pid} is not the id of a process that may be signalled`,
+        )
+      const hit = [...table.values()].filter((entry) => (group ? entry.pgid : entry.pid) === pid)
+      for (const entry of hit) deliver(entry, signal)
+      return hit.length > 0
+    },
+    groupAlive: (pgid) => [...table.values()].some((entry) => entry.pgid === pgid),
+    script(match, behaviour) {
+      const matches =
+        typeof match === 'string' ? (spawned: SpawnOptions) => spawned.command === match : match
+      scripts.unshift((spawned) => {
+        if (!matches(spawned)) return undefined
+        return typeof behaviour === 'function' ? behaviour(spawned) : behaviour
+      })
+    },
+    running: () => [...table.values()].map(({ pid, pgid, options }) => ({ pid, pgid, options })),
+    endProcess() {
+      incarnation += 1
+    },
+    crash() {
+      incarnation += 1
+      for (const entry of table.values()) clock.clearTimeout(entry.timer)
+      table.clear()
+    },
+  }
+}
