@@ -51,7 +51,7 @@ export type RestartKind = 'permanent' | 'transient' | 'temporary'
 
 /** How to start, restart and stop an actor. A component's `index.ts` exports a function that makes one. */
 export interface ChildSpec<A = unknown> {
-  /** Unique on the node. Letters, digits and `_-%:,()+=`. */
+  /** Unique on the node. Letters, digits and `_-:,()+=`. */
   readonly id: string
   readonly behaviour: Behaviour<A>
   readonly args: A

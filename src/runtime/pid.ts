@@ -20,7 +20,7 @@ export interface ParsedPid {
   readonly serial: number
 }
 
-const TOKEN = /^[A-Za-z0-9_%:,()+=-]{1,400}$/
+const TOKEN = /^[A-Za-z0-9_:,()+=-]{1,400}$/
 const cache = new LRUCache<string, ParsedPid>({ max: 65_536 })
 
 /** True for what may be an actor id or node name: one subject token without `@` and `~`. */

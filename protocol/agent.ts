@@ -1,0 +1,205 @@
+/**
+ * What agents and the leading master say to each other, in the order of life. Field names are Mesos v1's;
+ * the documents inside are what frameworks and operators see. Every command of a master carries its
+ * `epoch`: an agent that has heard of a higher one drops it (design.md §4). Spec: master.md §4-7, §11;
+ * agent.md §2, §5-7.
+ */
+import Type, { type Static } from 'typebox'
+import { message } from './message.ts'
+import { Bytes } from './schema.ts'
+import { AgentInfo } from './v1/agent.ts'
+import { ExecutorInfo, KillPolicy } from './v1/command.ts'
+import { FrameworkInfo } from './v1/framework.ts'
+import { AgentId, ExecutorId, FrameworkId, TaskId } from './v1/ids.ts'
+import { TaskState, TaskStatus } from './v1/status.ts'
+import { Task, TaskInfo } from './v1/task.ts'
+
+const Epoch = Type.Integer({ minimum: 1 })
+
+/** An executor that runs on an agent, as the master keeps account of it. */
+export const RunningExecutor = Type.Object({
+  framework_id: FrameworkId,
+  executor_info: ExecutorInfo,
+})
+export type RunningExecutor = Static<typeof RunningExecutor>
+
+/** Names a task whose fate the other side does not know. */
+export const TaskReference = Type.Object({ framework_id: FrameworkId, task_id: TaskId })
+export type TaskReference = Static<typeof TaskReference>
+
+// ---- agent -> master
+
+/** The answer comes only after the registry has the agent. */
+export const RegisterAgent = message(
+  'REGISTER_AGENT',
+  'A new agent asks to be admitted.',
+  Type.Object({ agent_info: AgentInfo, version: Type.String() }),
+  Type.Object({
+    agent_id: AgentId,
+    epoch: Epoch,
+    /** Silence of the master after which the agent looks for the leader anew. */
+    total_ping_timeout_ms: Type.Number({ exclusiveMinimum: 0 }),
+  }),
+)
+
+export const ReregisterAgent = message(
+  'REREGISTER_AGENT',
+  'A known agent is back, with all that it knows (after a restart, a broken link or a new leader).',
+  Type.Object({
+    /** With its id. */
+    agent_info: AgentInfo,
+    version: Type.String(),
+    /** All tasks that are not completed: pending, queued, running, terminated and not yet acknowledged. */
+    tasks: Type.Array(Task),
+    /** Executors alive; those made up for command tasks are left out. */
+    executors: Type.Array(RunningExecutor),
+    /** The frameworks of these tasks and executors. */
+    frameworks: Type.Array(FrameworkInfo),
+  }),
+  Type.Object({
+    agent_id: AgentId,
+    epoch: Epoch,
+    total_ping_timeout_ms: Type.Number({ exclusiveMinimum: 0 }),
+    /** Tasks that the master believes to be on the agent and that it did not list. */
+    reconcile: Type.Array(TaskReference),
+  }),
+)
+
+export const UnregisterAgent = message(
+  'UNREGISTER_AGENT',
+  'The agent goes for good; its tasks are over.',
+  Type.Object({ agent_id: AgentId }),
+)
+
+/** Sent again, with back-off, until `ACKNOWLEDGE_UPDATE` with the same uuid. */
+export const StatusUpdate = message(
+  'STATUS_UPDATE',
+  "A task's next unacknowledged status, durable on the agent before it is sent.",
+  Type.Object({
+    framework_id: FrameworkId,
+    /** With `uuid`. */
+    status: TaskStatus,
+    /** May be ahead of `status`: the master frees resources by it at once (states.md §1.1). */
+    latest_state: TaskState,
+  }),
+)
+
+/** Not sent for executors made up for command tasks. Unreliable; re-registration corrects it. */
+export const ExitedExecutor = message(
+  'EXITED_EXECUTOR',
+  'An executor has ended.',
+  Type.Object({
+    framework_id: FrameworkId,
+    executor_id: ExecutorId,
+    /** Exit code, 128 + signal, or -1 if unknown. */
+    status: Type.Integer(),
+  }),
+)
+
+export const ExecutorMessage = message(
+  'EXECUTOR_MESSAGE',
+  'From an executor to its scheduler, at most once.',
+  Type.Object({ framework_id: FrameworkId, executor_id: ExecutorId, data: Bytes }),
+)
+
+export const Pong = message('PONG', 'The agent is alive.', Type.Object({}))
+
+// ---- master -> agent
+
+export const Ping = message(
+  'PING',
+  'Is the agent alive? It answers PONG in every state.',
+  Type.Object({
+    epoch: Epoch,
+    /** False: this master takes the agent for disconnected, it must register again. */
+    connected: Type.Boolean(),
+  }),
+)
+
+/** Tasks for one executor. A group is all or nothing; else each task stands alone. */
+export const RunTasks = message(
+  'RUN_TASKS',
+  'Launch tasks on resources that an accepted offer gave them.',
+  Type.Object({
+    epoch: Epoch,
+    framework_info: FrameworkInfo,
+    tasks: Type.Array(TaskInfo, { minItems: 1 }),
+    /** Absent for command tasks, which get an executor each. */
+    executor: Type.Optional(ExecutorInfo),
+    /** Whether the master took the executor for not running there. */
+    launch_executor: Type.Boolean(),
+    group: Type.Boolean(),
+  }),
+)
+
+export const KillTask = message(
+  'KILL_TASK',
+  'End a task: SIGTERM, after the grace period SIGKILL.',
+  Type.Object({
+    epoch: Epoch,
+    framework_id: FrameworkId,
+    task_id: TaskId,
+    kill_policy: Type.Optional(KillPolicy),
+  }),
+)
+
+export const AcknowledgeUpdate = message(
+  'ACKNOWLEDGE_UPDATE',
+  'The scheduler has processed a status.',
+  Type.Object({ epoch: Epoch, framework_id: FrameworkId, task_id: TaskId, uuid: Bytes }),
+)
+
+export const FrameworkMessage = message(
+  'FRAMEWORK_MESSAGE',
+  'From a scheduler to its executor, at most once.',
+  Type.Object({ epoch: Epoch, framework_id: FrameworkId, executor_id: ExecutorId, data: Bytes }),
+)
+
+/** Makes the agent send the first unacknowledged status of each of its tasks again. */
+export const UpdateFrameworkInfo = message(
+  'UPDATE_FRAMEWORK_INFO',
+  'A scheduler has (re-)subscribed.',
+  Type.Object({ epoch: Epoch, framework_info: FrameworkInfo }),
+)
+
+export const ShutdownExecutor = message(
+  'SHUTDOWN_EXECUTOR',
+  'End an executor and its tasks.',
+  Type.Object({ epoch: Epoch, framework_id: FrameworkId, executor_id: ExecutorId }),
+)
+
+export const ShutdownFramework = message(
+  'SHUTDOWN_FRAMEWORK',
+  "The framework is over: end its executors; nobody waits for its tasks' statuses.",
+  Type.Object({ epoch: Epoch, framework_id: FrameworkId }),
+)
+
+export const ShutdownAgent = message(
+  'SHUTDOWN_AGENT',
+  'The agent is not wanted (any more): it ends its tasks and exits.',
+  Type.Object({ epoch: Epoch, message: Type.String() }),
+)
+
+/** What a master takes from agents. */
+export const agentToMaster = [
+  RegisterAgent,
+  ReregisterAgent,
+  UnregisterAgent,
+  StatusUpdate,
+  ExitedExecutor,
+  ExecutorMessage,
+  Pong,
+] as const
+
+/** What an agent takes from its master. */
+export const masterToAgent = [
+  Ping,
+  RunTasks,
+  KillTask,
+  AcknowledgeUpdate,
+  FrameworkMessage,
+  UpdateFrameworkInfo,
+  ShutdownExecutor,
+  ShutdownFramework,
+  ShutdownAgent,
+] as const
