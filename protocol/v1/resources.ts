@@ -6,56 +6,63 @@
  * "X equals its default". Repeated fields may be absent, which means empty.
  */
 import Type, { type Static } from 'typebox'
+import { Bytes, Empty, mapOf, named, Uint64 } from '../schema.ts'
 
+const label = Type.Object({ key: Type.String(), value: Type.Optional(Type.String()) })
 /** A label; its value may be absent, which differs from the empty string. */
-export const Label = Type.Object({ key: Type.String(), value: Type.Optional(Type.String()) })
-export type Label = Static<typeof Label>
+export interface Label extends Static<typeof label> {}
+export const Label = named<Label>('Label', label)
 
-export const Labels = Type.Object({ labels: Type.Optional(Type.Array(Label)) })
-export type Labels = Static<typeof Labels>
+const labels = Type.Object({ labels: Type.Optional(Type.Array(Label)) })
+export interface Labels extends Static<typeof labels> {}
+export const Labels = named<Labels>('Labels', labels)
 
-export const Parameter = Type.Object({ key: Type.String(), value: Type.String() })
-export type Parameter = Static<typeof Parameter>
+const parameter = Type.Object({ key: Type.String(), value: Type.String() })
+export interface Parameter extends Static<typeof parameter> {}
+export const Parameter = named<Parameter>('Parameter', parameter)
 
-export const Parameters = Type.Object({ parameter: Type.Optional(Type.Array(Parameter)) })
-export type Parameters = Static<typeof Parameters>
+const parameters = Type.Object({ parameter: Type.Optional(Type.Array(Parameter)) })
+export interface Parameters extends Static<typeof parameters> {}
+export const Parameters = named<Parameters>('Parameters', parameters)
 
 // --- Values ---
 
 export const ValueType = Type.Enum(['SCALAR', 'RANGES', 'SET', 'TEXT'])
 export type ValueType = Static<typeof ValueType>
 
+const valueScalar = Type.Object({ value: Type.Number() })
 /** A double on the wire; compared and added as whole thousandths. */
-export const ValueScalar = Type.Object({ value: Type.Number() })
-export type ValueScalar = Static<typeof ValueScalar>
+export interface ValueScalar extends Static<typeof valueScalar> {}
+export const ValueScalar = named<ValueScalar>('Value.Scalar', valueScalar)
 
-/** uint64 in Mesos; here every bound must be a safe integer (at most 2^53 - 1). */
-const RangeBound = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
-
+const valueRange = Type.Object({ begin: Uint64, end: Uint64 })
 /** Both ends are inclusive. */
-export const ValueRange = Type.Object({ begin: RangeBound, end: RangeBound })
-export type ValueRange = Static<typeof ValueRange>
+export interface ValueRange extends Static<typeof valueRange> {}
+export const ValueRange = named<ValueRange>('Value.Range', valueRange)
 
-export const ValueRanges = Type.Object({ range: Type.Optional(Type.Array(ValueRange)) })
-export type ValueRanges = Static<typeof ValueRanges>
+const valueRanges = Type.Object({ range: Type.Optional(Type.Array(ValueRange)) })
+export interface ValueRanges extends Static<typeof valueRanges> {}
+export const ValueRanges = named<ValueRanges>('Value.Ranges', valueRanges)
 
-export const ValueSet = Type.Object({ item: Type.Optional(Type.Array(Type.String())) })
-export type ValueSet = Static<typeof ValueSet>
+const valueSet = Type.Object({ item: Type.Optional(Type.Array(Type.String())) })
+export interface ValueSet extends Static<typeof valueSet> {}
+export const ValueSet = named<ValueSet>('Value.Set', valueSet)
 
-export const ValueText = Type.Object({ value: Type.String() })
-export type ValueText = Static<typeof ValueText>
+const valueText = Type.Object({ value: Type.String() })
+export interface ValueText extends Static<typeof valueText> {}
+export const ValueText = named<ValueText>('Value.Text', valueText)
 
-export const Value = Type.Object({
+const value = Type.Object({
   type: ValueType,
   scalar: Type.Optional(ValueScalar),
   ranges: Type.Optional(ValueRanges),
   set: Type.Optional(ValueSet),
   text: Type.Optional(ValueText),
 })
-export type Value = Static<typeof Value>
+export interface Value extends Static<typeof value> {}
+export const Value = named<Value>('Value', value)
 
-/** What an agent tells about itself beyond its resources; duplicates of a name are allowed. */
-export const Attribute = Type.Object({
+const attribute = Type.Object({
   name: Type.String(),
   type: ValueType,
   scalar: Type.Optional(ValueScalar),
@@ -63,27 +70,28 @@ export const Attribute = Type.Object({
   set: Type.Optional(ValueSet),
   text: Type.Optional(ValueText),
 })
-export type Attribute = Static<typeof Attribute>
+/** What an agent tells about itself beyond its resources; duplicates of a name are allowed. */
+export interface Attribute extends Static<typeof attribute> {}
+export const Attribute = named<Attribute>('Attribute', attribute)
 
 // --- Secrets and images, which volumes may name ---
 
-export const Credential = Type.Object({
+const credential = Type.Object({
   principal: Type.String(),
   secret: Type.Optional(Type.String()),
 })
-export type Credential = Static<typeof Credential>
+export interface Credential extends Static<typeof credential> {}
+export const Credential = named<Credential>('Credential', credential)
 
-/** protobuf `bytes`: binary in msgpack, base64 text in JSON. */
-const Bytes = Type.Union([Type.Unsafe<Uint8Array>(Type.Object({})), Type.String()])
-
-export const Secret = Type.Object({
+const secret = Type.Object({
   type: Type.Optional(Type.Enum(['UNKNOWN', 'REFERENCE', 'VALUE'])),
   reference: Type.Optional(Type.Object({ name: Type.String(), key: Type.Optional(Type.String()) })),
   value: Type.Optional(Type.Object({ data: Bytes })),
 })
-export type Secret = Static<typeof Secret>
+export interface Secret extends Static<typeof secret> {}
+export const Secret = named<Secret>('Secret', secret)
 
-export const Image = Type.Object({
+const image = Type.Object({
   type: Type.Enum(['APPC', 'DOCKER']),
   appc: Type.Optional(
     Type.Object({
@@ -102,17 +110,19 @@ export const Image = Type.Object({
   /** Absent means true. */
   cached: Type.Optional(Type.Boolean()),
 })
-export type Image = Static<typeof Image>
+export interface Image extends Static<typeof image> {}
+export const Image = named<Image>('Image', image)
 
 // --- Volumes ---
 
-export const MountPropagation = Type.Object({
+const mountPropagation = Type.Object({
   mode: Type.Optional(Type.Enum(['UNKNOWN', 'HOST_TO_CONTAINER', 'BIDIRECTIONAL'])),
 })
-export type MountPropagation = Static<typeof MountPropagation>
+export interface MountPropagation extends Static<typeof mountPropagation> {}
+export const MountPropagation = named<MountPropagation>('MountPropagation', mountPropagation)
 
-export const CsiVolumeCapability = Type.Object({
-  block: Type.Optional(Type.Object({})),
+const csiVolumeCapability = Type.Object({
+  block: Type.Optional(Empty),
   mount: Type.Optional(
     Type.Object({
       fs_type: Type.Optional(Type.String()),
@@ -130,23 +140,28 @@ export const CsiVolumeCapability = Type.Object({
     ]),
   }),
 })
-export type CsiVolumeCapability = Static<typeof CsiVolumeCapability>
+export interface CsiVolumeCapability extends Static<typeof csiVolumeCapability> {}
+export const CsiVolumeCapability = named<CsiVolumeCapability>(
+  'Volume.Source.CSIVolume.VolumeCapability',
+  csiVolumeCapability,
+)
 
-export const CsiVolume = Type.Object({
+const csiVolume = Type.Object({
   plugin_name: Type.String(),
   static_provisioning: Type.Optional(
     Type.Object({
       volume_id: Type.String(),
       volume_capability: CsiVolumeCapability,
-      node_stage_secrets: Type.Optional(Type.Record(Type.String(), Secret)),
-      node_publish_secrets: Type.Optional(Type.Record(Type.String(), Secret)),
-      volume_context: Type.Optional(Type.Record(Type.String(), Type.String())),
+      node_stage_secrets: Type.Optional(mapOf(Secret)),
+      node_publish_secrets: Type.Optional(mapOf(Secret)),
+      volume_context: Type.Optional(mapOf(Type.String())),
     }),
   ),
 })
-export type CsiVolume = Static<typeof CsiVolume>
+export interface CsiVolume extends Static<typeof csiVolume> {}
+export const CsiVolume = named<CsiVolume>('Volume.Source.CSIVolume', csiVolume)
 
-export const VolumeSource = Type.Object({
+const volumeSource = Type.Object({
   type: Type.Optional(
     Type.Enum(['UNKNOWN', 'DOCKER_VOLUME', 'HOST_PATH', 'SANDBOX_PATH', 'SECRET', 'CSI_VOLUME']),
   ),
@@ -169,41 +184,49 @@ export const VolumeSource = Type.Object({
   secret: Type.Optional(Secret),
   csi_volume: Type.Optional(CsiVolume),
 })
-export type VolumeSource = Static<typeof VolumeSource>
+export interface VolumeSource extends Static<typeof volumeSource> {}
+export const VolumeSource = named<VolumeSource>('Volume.Source', volumeSource)
 
-export const Volume = Type.Object({
+const volume = Type.Object({
   mode: Type.Enum(['RW', 'RO']),
   container_path: Type.String(),
   host_path: Type.Optional(Type.String()),
   image: Type.Optional(Image),
   source: Type.Optional(VolumeSource),
 })
-export type Volume = Static<typeof Volume>
+export interface Volume extends Static<typeof volume> {}
+export const Volume = named<Volume>('Volume', volume)
 
 // --- Resources ---
 
+const allocationInfo = Type.Object({ role: Type.Optional(Type.String()) })
 /** The role that an offered or used resource is allocated to; never on an agent's totals. */
-export const AllocationInfo = Type.Object({ role: Type.Optional(Type.String()) })
-export type AllocationInfo = Static<typeof AllocationInfo>
+export interface AllocationInfo extends Static<typeof allocationInfo> {}
+export const AllocationInfo = named<AllocationInfo>('Resource.AllocationInfo', allocationInfo)
 
-export const ReservationInfo = Type.Object({
+const reservationInfo = Type.Object({
   type: Type.Optional(Type.Enum(['UNKNOWN', 'STATIC', 'DYNAMIC'])),
   role: Type.Optional(Type.String()),
   principal: Type.Optional(Type.String()),
   labels: Type.Optional(Labels),
 })
-export type ReservationInfo = Static<typeof ReservationInfo>
+export interface ReservationInfo extends Static<typeof reservationInfo> {}
+export const ReservationInfo = named<ReservationInfo>('Resource.ReservationInfo', reservationInfo)
 
-export const DiskPersistence = Type.Object({
+const diskPersistence = Type.Object({
   id: Type.String(),
   principal: Type.Optional(Type.String()),
 })
-export type DiskPersistence = Static<typeof DiskPersistence>
+export interface DiskPersistence extends Static<typeof diskPersistence> {}
+export const DiskPersistence = named<DiskPersistence>(
+  'Resource.DiskInfo.Persistence',
+  diskPersistence,
+)
 
 export const DiskSourceType = Type.Enum(['UNKNOWN', 'PATH', 'MOUNT', 'BLOCK', 'RAW'])
 export type DiskSourceType = Static<typeof DiskSourceType>
 
-export const DiskSource = Type.Object({
+const diskSource = Type.Object({
   type: DiskSourceType,
   path: Type.Optional(Type.Object({ root: Type.Optional(Type.String()) })),
   mount: Type.Optional(Type.Object({ root: Type.Optional(Type.String()) })),
@@ -212,28 +235,35 @@ export const DiskSource = Type.Object({
   metadata: Type.Optional(Labels),
   profile: Type.Optional(Type.String()),
 })
-export type DiskSource = Static<typeof DiskSource>
+export interface DiskSource extends Static<typeof diskSource> {}
+export const DiskSource = named<DiskSource>('Resource.DiskInfo.Source', diskSource)
 
-export const DiskInfo = Type.Object({
+const diskInfo = Type.Object({
   persistence: Type.Optional(DiskPersistence),
   volume: Type.Optional(Volume),
   source: Type.Optional(DiskSource),
 })
-export type DiskInfo = Static<typeof DiskInfo>
+export interface DiskInfo extends Static<typeof diskInfo> {}
+export const DiskInfo = named<DiskInfo>('Resource.DiskInfo', diskInfo)
 
+const revocableInfo = Type.Object({})
 /** A marker: its presence is all it says. */
-export const RevocableInfo = Type.Object({})
-export type RevocableInfo = Static<typeof RevocableInfo>
+export interface RevocableInfo extends Static<typeof revocableInfo> {}
+export const RevocableInfo = named<RevocableInfo>('Resource.RevocableInfo', revocableInfo)
 
+const sharedInfo = Type.Object({})
 /** A marker: its presence is all it says. */
-export const SharedInfo = Type.Object({})
-export type SharedInfo = Static<typeof SharedInfo>
+export interface SharedInfo extends Static<typeof sharedInfo> {}
+export const SharedInfo = named<SharedInfo>('Resource.SharedInfo', sharedInfo)
 
-export const ResourceProviderId = Type.Object({ value: Type.String() })
-export type ResourceProviderId = Static<typeof ResourceProviderId>
+const resourceProviderId = Type.Object({ value: Type.String() })
+export interface ResourceProviderId extends Static<typeof resourceProviderId> {}
+export const ResourceProviderId = named<ResourceProviderId>(
+  'ResourceProviderID',
+  resourceProviderId,
+)
 
-/** One resource: a value and the identity that says what it is a value of (resources.md §3). */
-export const Resource = Type.Object({
+const resource = Type.Object({
   provider_id: Type.Optional(ResourceProviderId),
   name: Type.String(),
   type: ValueType,
@@ -251,4 +281,6 @@ export const Resource = Type.Object({
   revocable: Type.Optional(RevocableInfo),
   shared: Type.Optional(SharedInfo),
 })
-export type Resource = Static<typeof Resource>
+/** One resource: a value and the identity that says what it is a value of (resources.md §3). */
+export interface Resource extends Static<typeof resource> {}
+export const Resource = named<Resource>('Resource', resource)
