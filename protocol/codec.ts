@@ -11,6 +11,7 @@
  */
 import { Packr, Unpackr } from 'msgpackr'
 import { scanJson, scanMessagePack } from './codec-scan.ts'
+import { toJson } from './json.ts'
 import { err, ok, type Result } from './result.ts'
 
 export type Format = 'msgpack' | 'json'
@@ -64,11 +65,11 @@ export function formatOf(bytes: Uint8Array): Format {
 }
 
 /**
- * Encodes plain data into bytes that nobody else holds or will overwrite. For JSON, bytes within the
- * value must have been made text before: see `toJson`.
+ * Encodes plain data into bytes that nobody else holds or will overwrite. Fields that are undefined
+ * count as not set; in JSON, bytes become Base64 text.
  */
 export function encode(value: unknown, format: Format = 'msgpack'): Uint8Array {
-  return format === 'json' ? textEncoder.encode(JSON.stringify(value)) : packr.pack(value)
+  return format === 'json' ? textEncoder.encode(JSON.stringify(toJson(value))) : packr.pack(value)
 }
 
 /** Decodes one payload. The error is a sentence; this never throws, whatever the bytes. */

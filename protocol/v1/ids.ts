@@ -118,3 +118,16 @@ export function frameworkIdProblem(id: string): string | undefined {
   if (id === newFramework) return `must not be "${newFramework}", which stands for no id`
   return token(id) === id ? undefined : 'must not hold ".", "*", ">", "%" or blanks'
 }
+
+/**
+ * The first id directly within a payload that `idProblem` refuses, as a sentence that names the place.
+ * @example idFieldsProblem('kill', { task_id: { value: '..' } }) // 'kill.task_id.value: must not be ...'
+ */
+export function idFieldsProblem(payloadName: string, payload: object): string | undefined {
+  for (const [name, value] of Object.entries(payload)) {
+    if (name !== 'task_id' && name !== 'executor_id' && name !== 'agent_id') continue
+    const problem = idProblem((value as { value: string }).value)
+    if (problem) return `${payloadName}.${name}.value: ${problem}`
+  }
+  return undefined
+}
