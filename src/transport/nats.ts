@@ -305,7 +305,7 @@ class NatsTransportConnection implements Connection {
     this.#ended = true
     this.#connected = false
     for (const fail of [...this.#flushes]) fail()
-    this.#emit({ type: 'closed', error })
+    this.#emit(error ? { type: 'closed', error } : { type: 'closed' })
   }
 
   #emit(status: ConnectionStatus): void {
