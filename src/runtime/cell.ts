@@ -75,6 +75,8 @@ export class Cell implements RuntimeContext {
   readonly #machineTimers = new Map<TimerHandle, TimerHandle>()
   readonly #asks = new Map<number, PendingAsk>()
   readonly #subscriptions = new Map<string, Subscription>()
+  /** Requests on raw subjects under way, as functions that forget them. */
+  readonly #requests = new Set<() => void>()
   #aborter: AbortController | undefined
   #nextAsk = 0
   #nextRef = 0
@@ -198,6 +200,8 @@ export class Cell implements RuntimeContext {
     this.#asks.clear()
     for (const subscription of this.#subscriptions.values()) subscription.close()
     this.#subscriptions.clear()
+    for (const forget of this.#requests) forget()
+    this.#requests.clear()
     this.#aborter?.abort()
     const snapshot = this.#actor?.getSnapshot() as
       | (Snapshot<unknown> & { children?: object })
@@ -477,6 +481,26 @@ export class Cell implements RuntimeContext {
 
   publish(subject: string, data: Uint8Array, reply?: string): void {
     this.#effects.push(() => this.owner.publish(this, subject, data, reply))
+  }
+
+  request(
+    subject: string,
+    data: Uint8Array,
+    options: AskOptions,
+    then: (outcome: Outcome<Uint8Array>) => void,
+  ): void {
+    this.#effects.push(() => {
+      const forget = this.owner.requests.request(
+        subject,
+        data,
+        options.timeoutMs ?? ASK_TIMEOUT_MS,
+        (outcome) => {
+          this.#requests.delete(forget)
+          this.owner.call(this, () => then(outcome))
+        },
+      )
+      this.#requests.add(forget)
+    })
   }
 
   raise(event: { readonly type: string } & Record<string, unknown>): void {

@@ -91,6 +91,17 @@ export interface Context {
   /** The buffer is given away. With `reply`, answers arrive at that subject's subscribers. */
   publish(subject: string, data: Uint8Array, reply?: string): void
 
+  /**
+   * A request on a raw subject. `then` runs as a turn of this actor, once: with the answer's bytes, or
+   * with an error NO_RESPONDERS, TIMEOUT or SEND_FAILED.
+   */
+  request(
+    subject: string,
+    data: Uint8Array,
+    options: AskOptions,
+    then: (outcome: Outcome<Uint8Array>) => void,
+  ): void
+
   /** Sends an event to the actor's own statechart, after this turn's handler. */
   raise(event: { readonly type: string } & Record<string, unknown>): void
 }

@@ -21,6 +21,7 @@ import * as links from './links.ts'
 import { Peers } from './peers.ts'
 import { exactPid, isToken, nameOf, type Pid, parsePid } from './pid.ts'
 import type { Connection, Delivery, LogLevel, Ports, Subscription, TimerHandle } from './ports.ts'
+import { Requests } from './requests.ts'
 import { Ring } from './ring.ts'
 import { rootSpec, type SupervisorOptions } from './supervisor.ts'
 import { encodeEnvelope, FRAME_BYTES_MAX, type WireEnvelope } from './wire.ts'
@@ -94,6 +95,7 @@ export class Node {
   readonly connection: Connection
   readonly subjects: Subjects
   readonly peers: Peers
+  readonly requests: Requests
   readonly startedMs: number
 
   readonly #options: NodeOptions
@@ -125,6 +127,7 @@ export class Node {
     this.subjects = subjectsOf(this.cluster)
     this.incarnation = options.ports.random.uuid().replaceAll('-', '').slice(0, 12)
     this.startedMs = options.ports.clock.monotonic()
+    this.requests = new Requests(connection, options.ports.clock, this.incarnation)
     const heartbeatMs = options.heartbeatMs ?? 2000
     this.peers = new Peers(this, { heartbeatMs, silenceMs: options.silenceMs ?? 5 * heartbeatMs })
     const beat = () => {
@@ -177,6 +180,7 @@ export class Node {
   #end(): void {
     this.ports.clock.clearTimeout(this.#heartbeat)
     this.#mailbox?.close()
+    this.requests.close()
     for (const timer of this.#killTimers.values()) this.ports.clock.clearTimeout(timer)
     if (!this.#crashed) this.peers.flush()
   }
