@@ -54,7 +54,9 @@ export class Requests {
     try {
       this.#connection.publish(subject, data, inbox)
     } catch (error) {
-      fail('SEND_FAILED', error instanceof Error ? error.message : String(error))
+      // Not within the call: who asks gets its handle first.
+      const message = error instanceof Error ? error.message : String(error)
+      this.#clock.defer(() => fail('SEND_FAILED', message))
     }
     return () => {
       this.#clock.clearTimeout(timer)
