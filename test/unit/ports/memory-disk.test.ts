@@ -1,0 +1,279 @@
+import { stream } from '../../../src/runtime/ports/seeded-random.ts'
+import { virtualClock } from '../../../src/runtime/ports/virtual-clock.ts'
+import {
+  makeDurableDirectory,
+  readCheckpoint,
+  writeCheckpoint,
+} from '../../../src/storage/checkpoint.ts'
+import { type MemoryDisk, memoryDisk } from '../../../src/storage/memory-disk.ts'
+import { checkpointContract } from '../../support/contracts/checkpoint.ts'
+import { bytes, diskContract, refusal, text } from '../../support/contracts/disk.ts'
+import { assert, suite } from '../../support/suite.ts'
+
+const test = suite('memory disk')
+
+async function make(): Promise<{ disk: MemoryDisk; root: string }> {
+  const disk = memoryDisk({ clock: virtualClock() })
+  await makeDurableDirectory(disk, '/root')
+  return { disk, root: '/root' }
+}
+
+diskContract(test, make)
+checkpointContract(test, make)
+
+/** The distinct results of `run` over many crashes. */
+async function outcomes(
+  run: (disk: MemoryDisk, crash: () => void) => Promise<string>,
+): Promise<Set<string>> {
+  const seen = new Set<string>()
+  for (let seed = 0; seed < 200; seed += 1) {
+    const { disk } = await make()
+    seen.add(await run(disk, () => disk.crash(stream(seed, 'crash'))))
+  }
+  return seen
+}
+
+/** A durable file of 512-byte sectors, each filled with one letter. */
+async function durableFile(disk: MemoryDisk, letters: string): Promise<void> {
+  const file = await disk.open('/root/a', 'write')
+  await file.write(0, sectors(letters))
+  await file.sync()
+  await file.close()
+  await disk.syncDirectory('/root')
+}
+
+const sectors = (letters: string): Uint8Array =>
+  bytes([...letters].map((letter) => letter.repeat(512)).join(''))
+
+/** The letters of a file's sectors; `0` for zeros, `?` for a sector torn inside. */
+async function lettersOf(disk: MemoryDisk): Promise<string> {
+  const content = text(await disk.readFile('/root/a')).replaceAll('\0', '0')
+  const letters = []
+  for (let at = 0; at < content.length; at += 512) {
+    const sector = content.slice(at, at + 512)
+    letters.push(sector === sector[0]!.repeat(512) ? sector[0] : '?')
+  }
+  return letters.join('')
+}
+
+test('what was synced never changes at a crash', async () => {
+  const seen = await outcomes(async (disk, crash) => {
+    await durableFile(disk, 'abc')
+    crash()
+    crash()
+    return lettersOf(disk)
+  })
+  assert.equal([...seen], ['abc'])
+})
+
+test('unsynced sectors are lost, kept, cut off or torn, each of which happens', async () => {
+  const seen = await outcomes(async (disk, crash) => {
+    await durableFile(disk, 'abc')
+    const file = await disk.open('/root/a', 'write')
+    await file.write(0, sectors('XYZ'))
+    crash()
+    return lettersOf(disk)
+  })
+  for (const expected of ['abc', 'XYZ', 'Xbc', 'XYc', 'abZ', 'aYc'])
+    assert.ok(seen.has(expected), expected)
+  for (const each of seen) assert.match(each, /^[aX][bY][cZ]$/)
+})
+
+test('an unsynced append can be lost, cut short, or leave zeros', async () => {
+  const seen = await outcomes(async (disk, crash) => {
+    await durableFile(disk, 'a')
+    const file = await disk.open('/root/a', 'append')
+    await file.append(sectors('XY'))
+    crash()
+    return lettersOf(disk)
+  })
+  for (const expected of ['a', 'aXY', 'aX', 'a0', 'a00', 'a0Y'])
+    assert.ok(seen.has(expected), expected)
+  for (const each of seen) assert.match(each, /^a[X0]?[Y0]?$/)
+})
+
+test('a new file needs its directory synced, its content its own sync', async () => {
+  const create = (syncFile: boolean, syncDirectory: boolean) =>
+    outcomes(async (disk, crash) => {
+      const file = await disk.open('/root/a', 'write')
+      await file.write(0, sectors('x'))
+      if (syncFile) await file.sync()
+      if (syncDirectory) await disk.syncDirectory('/root')
+      crash()
+      return (await disk.stat('/root/a')) === undefined ? 'absent' : `<${await lettersOf(disk)}>`
+    })
+  assert.equal([...(await create(true, true))], ['<x>'])
+  assert.equal([...(await create(true, false))].sort(), ['<x>', 'absent'])
+  assert.equal([...(await create(false, true))].sort(), ['<0>', '<>', '<x>'])
+})
+
+test('a rename may come undone until the directory is synced, and is never half done', async () => {
+  const rename = (sync: boolean) =>
+    outcomes(async (disk, crash) => {
+      await durableFile(disk, 'a')
+      await disk.rename('/root/a', '/root/b')
+      if (sync) await disk.syncDirectory('/root')
+      crash()
+      return (await disk.list('/root')).join()
+    })
+  assert.equal([...(await rename(true))], ['b'])
+  assert.equal([...(await rename(false))].sort(), ['a', 'b'])
+})
+
+test('syncing one directory brings the changes that its own build upon', async () => {
+  const seen = await outcomes(async (disk, crash) => {
+    await makeDurableDirectory(disk, '/root/from')
+    await makeDurableDirectory(disk, '/root/to')
+    await disk.writeFile('/root/from/x', bytes(''))
+    await disk.rename('/root/from/x', '/root/to/x')
+    await disk.syncDirectory('/root/to')
+    crash()
+    return `${await disk.list('/root/from')}|${await disk.list('/root/to')}`
+  })
+  assert.equal([...seen], ['|x'])
+})
+
+test('an unlinked file may come back until the directory is synced', async () => {
+  const seen = await outcomes(async (disk, crash) => {
+    await durableFile(disk, 'a')
+    await disk.unlink('/root/a')
+    crash()
+    return (await disk.stat('/root/a')) === undefined ? 'gone' : lettersOf(disk)
+  })
+  assert.equal([...seen].sort(), ['a', 'gone'])
+})
+
+test('after a failed sync the pages may be lost even if a later sync succeeds', async () => {
+  const seen = await outcomes(async (disk, crash) => {
+    await durableFile(disk, 'a')
+    const file = await disk.open('/root/a', 'write')
+    await file.write(0, sectors('X'))
+    disk.setFaults({ fail: (operation) => (operation === 'sync' ? 'IO' : undefined) })
+    assert.is(await refusal(file.sync()), 'IO')
+    disk.setFaults({})
+    await file.sync()
+    assert.is(await lettersOf(disk), 'X', 'the page cache shows the new content')
+    crash()
+    return lettersOf(disk)
+  })
+  assert.equal([...seen].sort(), ['X', 'a'])
+})
+
+test('pages written again after a failed sync are saved by the next one', async () => {
+  const seen = await outcomes(async (disk, crash) => {
+    await durableFile(disk, 'a')
+    const file = await disk.open('/root/a', 'write')
+    await file.write(0, sectors('X'))
+    disk.setFaults({ fail: (operation) => (operation === 'sync' ? 'IO' : undefined) })
+    assert.is(await refusal(file.sync()), 'IO')
+    disk.setFaults({})
+    await file.write(0, sectors('Y'))
+    await file.sync()
+    crash()
+    return lettersOf(disk)
+  })
+  assert.equal([...seen], ['Y'])
+})
+
+test('reads and writes fail when told to', async () => {
+  const { disk } = await make()
+  await durableFile(disk, 'a')
+  const file = await disk.open('/root/a', 'write')
+  disk.setFaults({
+    fail: (operation, path) => (operation === 'read' && path === '/root/a' ? 'IO' : undefined),
+  })
+  assert.is(await refusal(file.read(0, 1)), 'IO')
+  assert.is(await refusal(disk.readFile('/root/a')), 'IO')
+  assert.is(await refusal(file.write(0, bytes('x'))), 'none')
+  disk.setFaults({ fail: () => 'NO_SPACE' })
+  assert.is(await refusal(file.write(0, bytes('x'))), 'NO_SPACE')
+})
+
+test('a full disk cuts a write short at the byte, and takes more once space is released', async () => {
+  const { disk } = await make()
+  disk.setCapacity(10)
+  await disk.writeFile('/root/big', bytes('12345678'))
+  const file = await disk.open('/root/a', 'append')
+  assert.is(await refusal(file.append(bytes('abcde'))), 'NO_SPACE')
+  assert.is(text(await disk.readFile('/root/a')), 'ab')
+  assert.equal(await disk.space('/root'), { total: 10, free: 0 })
+  await disk.unlink('/root/big')
+  await file.append(bytes('cde'))
+  assert.is(text(await disk.readFile('/root/a')), 'abcde')
+  assert.equal(await disk.space('/root'), { total: 10, free: 5 })
+})
+
+test('silent corruption shows in what is read', async () => {
+  const { disk } = await make()
+  await writeCheckpoint(disk, '/root/a', bytes('value'))
+  disk.flipBit('/root/a', 14, 3)
+  assert.is((await readCheckpoint(disk, '/root/a')).type, 'corrupt')
+})
+
+test('latency passes on the clock, and changes of a handle keep their order', async () => {
+  const clock = virtualClock()
+  const disk = memoryDisk({ clock })
+  const file = await disk.open('/log', 'append')
+  const latencies = [50, 10]
+  disk.setFaults({ latencyMs: () => latencies.shift() ?? 0 })
+  const done: string[] = []
+  void file.append(bytes('slow ')).then(() => done.push(`slow ${clock.monotonic()}`))
+  void file.append(bytes('fast')).then(() => done.push(`fast ${clock.monotonic()}`))
+  await clock.advance(100)
+  assert.equal(done, ['slow 50', 'fast 60'])
+  assert.is(text(await disk.readFile('/log')), 'slow fast')
+})
+
+test('a call under way at a crash took effect or did not, and never answers', async () => {
+  const written = async (crashMs: number): Promise<boolean> => {
+    const clock = virtualClock()
+    const disk = memoryDisk({ clock })
+    const file = await disk.open('/a', 'write')
+    await disk.syncDirectory('/')
+    disk.setFaults({ latencyMs: (operation) => (operation === 'write' ? 10 : 0) })
+    void file.write(0, bytes('x')).then(() => assert.unreachable('the process is dead'))
+    await clock.advance(crashMs)
+    disk.endProcess()
+    await clock.advance(100)
+    return (await disk.readFile('/a')).length === 1
+  }
+  assert.is(await written(4), false)
+  assert.is(await written(6), true)
+})
+
+test('a crash at any moment of a replacement leaves the old checkpoint or the new one', async () => {
+  const seen = new Set<string>()
+  for (let seed = 0; seed < 400; seed += 1) {
+    const random = stream(seed, 'checkpoint')
+    const clock = virtualClock()
+    const disk = memoryDisk({ clock })
+    await makeDurableDirectory(disk, '/meta')
+    await writeCheckpoint(disk, '/meta/info', bytes('old'.repeat(400)))
+    disk.setFaults({ latencyMs: () => 2 })
+    let acknowledged = false
+    void writeCheckpoint(disk, '/meta/info', bytes('new'.repeat(700))).then(() => {
+      acknowledged = true
+    })
+    await clock.advance(random.int(18))
+    disk.crash(random)
+    disk.setFaults({})
+    const found = await readCheckpoint(disk, '/meta/info')
+    const value = found.type === 'value' ? text(found.data.slice(0, 3)) : found.type
+    assert.ok(value === 'new' || (value === 'old' && !acknowledged), `seed ${seed}: ${value}`)
+    seen.add(`${value}, ${acknowledged ? 'acknowledged' : 'under way'}`)
+  }
+  assert.equal([...seen].sort(), ['new, acknowledged', 'new, under way', 'old, under way'])
+})
+
+test('a checkpoint that need only survive the process can tear with the host, and is seen to', async () => {
+  const seen = await outcomes(async (disk, crash) => {
+    await writeCheckpoint(disk, '/root/a', bytes('old'.repeat(400)))
+    await writeCheckpoint(disk, '/root/a', bytes('new'.repeat(400)), 'process-crash')
+    crash()
+    const found = await readCheckpoint(disk, '/root/a')
+    return found.type === 'value' ? text(found.data.slice(0, 3)) : found.type
+  })
+  assert.equal([...seen].sort(), ['corrupt', 'new', 'old'])
+})
+
+test.run()
