@@ -3,7 +3,8 @@
  *
  * A pattern is a part of a path below the project, such as `unit/transport`; no pattern means every
  * file below `test/` named `*.test.ts`. Options: `--jobs N` (or MESETA_TEST_JOBS; default one for each
- * core) and `--timeout SECONDS` for one file (or MESETA_TEST_TIMEOUT; default 180).
+ * core), `--timeout SECONDS` for one file (or MESETA_TEST_TIMEOUT; default 180), and `--in DIRECTORY`
+ * to look for the files elsewhere than in `test`.
  *
  * Prints one line for each file, the whole output of files that failed, and at the end exactly one
  * line `N passed, N failed` that counts tests. A file that crashes, hangs or reports nothing counts as
@@ -42,8 +43,8 @@ process.on('exit', () => {
 process.once('SIGINT', () => process.exit(130))
 process.once('SIGTERM', () => process.exit(143))
 
-const { jobs, timeoutMs, patterns } = readArguments()
-const files = testFiles(patterns)
+const { jobs, timeoutMs, directory, patterns } = readArguments()
+const files = testFiles(directory, patterns)
 const results = await runAll(files)
 const total = (count: (result: FileResult) => number) =>
   results.reduce((sum, result) => sum + count(result), 0)
@@ -59,12 +60,17 @@ function readArguments() {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { jobs: { type: 'string' }, timeout: { type: 'string' } },
+      options: {
+        jobs: { type: 'string' },
+        timeout: { type: 'string' },
+        in: { type: 'string', default: 'test' },
+      },
     })
     const { MESETA_TEST_JOBS, MESETA_TEST_TIMEOUT } = process.env
     return {
       jobs: positive('--jobs', values.jobs ?? MESETA_TEST_JOBS ?? availableParallelism()),
       timeoutMs: positive('--timeout', values.timeout ?? MESETA_TEST_TIMEOUT ?? 180) * 1000,
+      directory: values.in,
       patterns: positionals,
     }
   } catch (error) {
@@ -79,10 +85,10 @@ function positive(name: string, value: string | number): number {
 }
 
 /** Paths relative to the project, sorted. A pattern that matches no file is an error of usage. */
-function testFiles(patterns: readonly string[]): readonly string[] {
-  const all = readdirSync(join(project, 'test'), { recursive: true, encoding: 'utf8' })
+function testFiles(directory: string, patterns: readonly string[]): readonly string[] {
+  const all = readdirSync(resolve(project, directory), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.test.ts'))
-    .map((path) => join('test', path))
+    .map((path) => join(directory, path))
     .sort()
   const matches = (file: string, pattern: string) =>
     file.includes(pattern) || resolve(project, file) === resolve(pattern)

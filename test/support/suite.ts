@@ -58,8 +58,8 @@ const reportPath = process.env[reportVariable]
 delete process.env[reportVariable]
 
 const failures: string[] = []
-/** Suites created and not run yet. */
-const idle = new Set<string>()
+/** Names of the suites created and not run yet. */
+const idle = new Map<object, string>()
 /** Tests handed to uvu that have not ended. */
 let outstanding = 0
 let suiteCount = 0
@@ -85,21 +85,20 @@ export function suite(name: string): Suite {
   let skipped = 0
   let setUpFailure: unknown
   suiteCount++
-  idle.add(name)
+  idle.set(inner, name)
 
   const wrap = (title: string, options: TestOptions, body: Body) => async () => {
     const fullName = `${name}: ${title}`
     report({ type: 'started', name: fullName })
     try {
       if (setUpFailure) throw setUpFailure
-      await limited(options.timeoutMs ?? defaultTimeoutMs, async () => {
-        try {
-          await runAll(beforeEach)
-          await body()
-        } finally {
-          await runAll(afterEach)
-        }
-      })
+      const error = await outcome([...beforeEach, body], options.timeoutMs)
+      // Cleaning up is due even after a time-out.
+      const cleanUpError = await outcome(afterEach)
+      if (error && cleanUpError) {
+        process.stderr.write(`${fullName}: after.each failed as well: ${show(cleanUpError)}\n`)
+      }
+      if (error ?? cleanUpError) throw error ?? cleanUpError
       report({ type: 'passed', name: fullName })
     } catch (error) {
       fail(fullName, error)
@@ -142,16 +141,16 @@ export function suite(name: string): Suite {
         each: (body: Body) => void afterEach.push(body),
       }),
       run() {
-        idle.delete(name)
-        if (planned + skipped === 0) fail(name, new Error('the suite holds no tests'))
+        idle.delete(inner)
+        if (planned + skipped === 0) failAloud(name, new Error('the suite holds no tests'))
         // One more for the `after` hooks, so that the end of the file is behind them.
         outstanding += (onlyCount || planned) + 1
         inner.before(async () => {
-          setUpFailure = await outcome(() => limited(defaultTimeoutMs, () => runAll(before)))
+          setUpFailure = await outcome(before)
         })
         inner.after(async () => {
-          const error = await outcome(() => limited(defaultTimeoutMs, () => runAll(after)))
-          if (error) fail(`${name}: after`, error)
+          const error = await outcome(after)
+          if (error) failAloud(`${name}: after`, error)
           ended()
         })
         inner.run()
@@ -160,14 +159,18 @@ export function suite(name: string): Suite {
   )
 }
 
-async function runAll(bodies: readonly Body[]): Promise<void> {
-  for (const body of bodies) await body()
-}
-
-/** The error that `run` ended with, or undefined. A falsy error becomes an `Error` that shows it. */
-async function outcome(run: () => Promise<void>): Promise<unknown> {
+/**
+ * Runs bodies one after the other within a common limit. Resolves with the error that ended them, or
+ * undefined. A falsy error becomes an `Error` that shows it.
+ */
+async function outcome(
+  bodies: readonly Body[],
+  timeoutMs: number = defaultTimeoutMs,
+): Promise<unknown> {
   try {
-    await run()
+    await limited(timeoutMs, async () => {
+      for (const body of bodies) await body()
+    })
     return undefined
   } catch (error) {
     return error || new Error(`threw ${String(error)}`)
@@ -195,9 +198,18 @@ async function limited(timeoutMs: number, run: () => Promise<void>): Promise<voi
 }
 
 function fail(name: string, error: unknown): void {
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
   failures.push(name)
-  report({ type: 'failed', name, message })
+  report({ type: 'failed', name, message: show(error) })
+}
+
+/** For failures that uvu does not print, being of no test. */
+function failAloud(name: string, error: unknown): void {
+  process.stderr.write(`${name}: ${show(error)}\n`)
+  fail(name, error)
+}
+
+function show(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 function report(line: Report): void {
@@ -211,7 +223,10 @@ function ended(): void {
     // Another suite of the file may have begun after a wait at top level.
     if (outstanding > 0) return
     const open = process.getActiveResourcesInfo().join(', ')
-    fail('process', new Error(`still alive ${lingerMs} ms after the last test, held by: ${open}`))
+    failAloud(
+      'process',
+      new Error(`still alive ${lingerMs} ms after the last test, held by: ${open}`),
+    )
     process.exit(1)
   }, lingerMs).unref()
 }
@@ -228,15 +243,14 @@ process.once('SIGINT', () => process.exit(130))
 process.once('SIGTERM', () => process.exit(143))
 
 process.on('exit', () => {
-  for (const error of strays) {
-    process.stderr.write(`outside of a test: ${error instanceof Error ? error.stack : error}\n`)
-    fail('outside of a test', error)
-  }
+  for (const error of strays) failAloud('outside of a test', error)
   strays = []
-  for (const name of idle) fail(name, new Error('the file never calls .run() of this suite'))
-  if (suiteCount === 0) fail('file', new Error('the file holds no suite'))
+  for (const name of idle.values()) {
+    failAloud(name, new Error('the file never calls .run() of this suite'))
+  }
+  if (suiteCount === 0) failAloud('file', new Error('the file holds no suite'))
   if (idle.size === 0 && outstanding > 0) {
-    fail('process', new Error(`exited with ${outstanding} tests or hooks not ended`))
+    failAloud('process', new Error(`exited with ${outstanding} tests or hooks not ended`))
   }
   if (failures.length > 0) {
     process.exitCode = 1
