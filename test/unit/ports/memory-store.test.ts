@@ -1,0 +1,138 @@
+import { stream } from '../../../src/runtime/ports/seeded-random.ts'
+import { virtualClock } from '../../../src/runtime/ports/virtual-clock.ts'
+import type { Store } from '../../../src/runtime/ports.ts'
+import { type CommitGroup, CommitQueue, queuedBytesMax } from '../../../src/storage/commit-queue.ts'
+import { memoryStorage } from '../../../src/storage/memory-store.ts'
+import { bytes, refusal, text } from '../../support/contracts/disk.ts'
+import { storeContract } from '../../support/contracts/store.ts'
+import { assert, suite } from '../../support/suite.ts'
+
+const test = suite('memory store')
+
+storeContract(test, () => {
+  const clock = virtualClock()
+  const storage = memoryStorage({ clock, commitMs: () => 3 })
+  const wait = async <T>(promise: Promise<T>): Promise<T> => {
+    let settled = false
+    void promise
+      .catch(() => undefined)
+      .then(() => {
+        settled = true
+      })
+    await clock.advanceUntil(() => settled, 10_000)
+    return promise
+  }
+  return { storage, path: '/log', wait }
+})
+
+const put = (store: Store, key: string, value: string): Promise<void> =>
+  store.commit([
+    { type: 'put', key: `${key}1`, value: bytes(value) },
+    { type: 'put', key: `${key}2`, value: bytes(value) },
+  ])
+
+test('commits issued during a write join the next one', async () => {
+  const clock = virtualClock()
+  const storage = memoryStorage({ clock, commitMs: () => 10 })
+  const store = await storage.open('/log')
+  const done: string[] = []
+  const commit = (key: string): void =>
+    void put(store, key, 'x').then(() => done.push(`${key} at ${clock.monotonic()}`))
+  commit('a')
+  await clock.advance(1)
+  commit('b')
+  commit('c')
+  await clock.advance(100)
+  assert.equal(done, ['a at 10', 'b at 20', 'c at 20'])
+})
+
+test('what is not yet durable is not read', async () => {
+  const clock = virtualClock()
+  const store = await memoryStorage({ clock, commitMs: () => 10 }).open('/log')
+  void put(store, 'a', 'x')
+  await clock.advance(9)
+  assert.is(await store.get('a1'), undefined)
+  await clock.advance(1)
+  assert.is(text((await store.get('a1'))!), 'x')
+})
+
+test('a crash keeps what was acknowledged and a prefix of the write under way, commit by commit', async () => {
+  const seen = new Set<string>()
+  for (let seed = 0; seed < 100; seed += 1) {
+    const clock = virtualClock()
+    const storage = memoryStorage({ clock, commitMs: () => 10 })
+    const store = await storage.open('/log')
+    void put(store, 'a', 'x')
+    await clock.advance(10)
+    void put(store, 'b', 'x').then(() => assert.unreachable('the node is dead'))
+    void put(store, 'c', 'x')
+    await clock.advance(1)
+    void put(store, 'd', 'x')
+    storage.crash(stream(seed, 'crash'))
+    const again = await storage.open('/log')
+    await clock.advance(100)
+    seen.add((await again.range('', 'z')).map(([key]) => key).join())
+  }
+  assert.equal([...seen].sort(), ['a1,a2', 'a1,a2,b1,b2', 'a1,a2,b1,b2,c1,c2'])
+})
+
+test('a store of a dead node never answers', async () => {
+  const clock = virtualClock()
+  const storage = memoryStorage({ clock })
+  const store = await storage.open('/log')
+  storage.crash()
+  const answered = (): void => assert.unreachable('the node is dead')
+  void store.get('a').then(answered, answered)
+  void put(store, 'a', 'x').then(answered, answered)
+  void store.close().then(answered, answered)
+  await clock.advance(1000)
+})
+
+test('after a failed commit the store refuses everything until it is opened again', async () => {
+  const clock = virtualClock()
+  const storage = memoryStorage({ clock })
+  const store = await storage.open('/log')
+  const first = put(store, 'a', 'x')
+  await clock.settle()
+  await first
+  storage.failNextCommit('/log')
+  const failing = refusal(put(store, 'b', 'x'))
+  await clock.settle()
+  assert.is(await failing, 'IO')
+  assert.is(await refusal(put(store, 'c', 'x')), 'IO')
+  assert.is(await refusal(store.get('a1')), 'IO')
+  assert.is(await refusal(store.range('', 'z')), 'IO')
+  storage.crash()
+  const again = await storage.open('/log')
+  assert.equal(
+    (await again.range('', 'z')).map(([key]) => key),
+    ['a1', 'a2'],
+  )
+})
+
+test('a full commit queue refuses what does not fit and keeps the rest', async () => {
+  let open = (): void => undefined
+  const gate = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const groups: CommitGroup[] = []
+  const queue = new CommitQueue('/log', async (group) => {
+    groups.push(group)
+    await gate
+  })
+  const value = new Uint8Array(queuedBytesMax / 2)
+  const big = () => queue.commit([{ type: 'put', key: 'k', value }])
+  const first = big()
+  await Promise.resolve()
+  await Promise.resolve()
+  const [second, third, fourth] = [big(), big(), big()]
+  assert.is(await refusal(fourth), 'NO_SPACE')
+  open()
+  await Promise.all([first, second, third])
+  assert.equal(
+    groups.map((group) => group.length),
+    [1, 2],
+  )
+})
+
+test.run()
