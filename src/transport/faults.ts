@@ -79,6 +79,14 @@ export class Faults {
     )
   }
 
+  /**
+   * Silently cuts an owner from everybody else. It still hears itself, and the broker still tells it
+   * of requests without responders.
+   */
+  isolate(owner: string): Fault {
+    return this.drop(({ from, to }) => (from === owner) !== (to === owner))
+  }
+
   /** Ends all faults. */
   clear(): void {
     this.#rules.clear()

@@ -69,7 +69,8 @@ export interface Denial {
  * const connection = await broker.transport('agent-1').connect({ name: 'agent-1' })
  * broker.drop(({ subject }) => subjectMatches('meseta.pid.*.registrar', subject))
  */
-export interface MemoryBroker extends Pick<Faults, 'drop' | 'delay' | 'duplicate' | 'partition'> {
+export interface MemoryBroker
+  extends Pick<Faults, 'drop' | 'delay' | 'duplicate' | 'partition' | 'isolate'> {
   transport(owner: string): Transport
   /** Ends all faults of messages, denials included. Owners that are disconnected stay so. */
   heal(): void
@@ -144,6 +145,10 @@ class Broker implements MemoryBroker, BrokerSide {
 
   partition(...args: Parameters<Faults['partition']>): Fault {
     return this.#faults.partition(...args)
+  }
+
+  isolate(owner: string): Fault {
+    return this.#faults.isolate(owner)
   }
 
   heal(): void {

@@ -64,6 +64,8 @@ export interface NatsTransportOptions {
 /** How long `close` waits for the broker to take what is left. */
 const closeFlushMs = 1_000
 const defaultReconnectWaitMs = 250
+/** What a nats-server takes unless configured otherwise. */
+const defaultMaxPayload = 1_048_576
 
 /**
  * A broker reached by NATS.
@@ -132,7 +134,7 @@ class NatsTransportConnection implements Connection {
   readonly #listeners: Array<(status: ConnectionStatus) => void> = []
   /** Rejects the flushes under way: the client leaves them hanging when it closes. */
   readonly #flushes = new Set<() => void>()
-  #maxPayload: number
+  #maxPayload = defaultMaxPayload
   #connected = true
   #closing: Promise<void> | undefined
   #ended = false
@@ -140,13 +142,14 @@ class NatsTransportConnection implements Connection {
 
   constructor(client: NatsConnection, options: NatsTransportOptions) {
     this.#client = client
-    this.#maxPayload = client.info?.max_payload ?? 1_048_576
     this.#pendingBytesMax = options.pendingBytesMax ?? 64 * 1_048_576
     void this.#followStatus()
     void client.closed().then((error) => this.#end(error ?? undefined))
   }
 
+  /** Of the server connected to, which may differ after a reconnect; while away, of the last one. */
   get maxPayload(): number {
+    this.#maxPayload = this.#client.info?.max_payload ?? this.#maxPayload
     return this.#maxPayload
   }
 
@@ -158,7 +161,7 @@ class NatsTransportConnection implements Connection {
     this.#requireOpen()
     checkSubject(subject)
     if (reply !== undefined) checkSubject(reply)
-    if (data.length > this.#maxPayload) {
+    if (data.length > this.maxPayload) {
       throw new TransportError(
         'PAYLOAD_TOO_LARGE',
         `${data.length} bytes for ${subject} exceed the broker's limit of ${this.#maxPayload}`,
@@ -281,7 +284,6 @@ class NatsTransportConnection implements Connection {
       case Events.Reconnect:
         this.#connected = true
         this.#overflowing = false
-        this.#maxPayload = this.#client.info?.max_payload ?? this.#maxPayload
         this.#emit({ type: 'reconnected' })
         return
       case Events.Error: {

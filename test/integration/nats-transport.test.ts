@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type ConnectionStatus, type Delivery, TransportError } from '../../src/runtime/ports.ts'
 import { type NatsTransportOptions, natsTransport } from '../../src/transport/nats.ts'
 import { type NatsServerOptions, startNatsServer } from '../../src/transport/nats-server.ts'
+import { isRunning } from '../support/process.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 
@@ -213,16 +214,7 @@ onLinux('a server does not outlive the process that started it', async () => {
   const pid = Number(output)
   process.kill(pid, 0)
   child.kill('SIGKILL')
-  await until(() => !isAlive(pid), { what: 'the end of the server' })
+  await until(() => !isRunning(pid), { what: 'the end of the server' })
 })
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 
 test.run()

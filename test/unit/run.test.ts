@@ -1,7 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { isRunning } from '../support/process.ts'
 import { assert, suite } from '../support/suite.ts'
 import { temporaryDirectory } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
@@ -107,12 +108,6 @@ test('a file that hangs is killed with what it started', async () => {
   assert.match(result.last ?? '', /^1 passed, [12] failed$/)
   assert.is(result.code, 1)
 })
-
-/** A zombie that nobody has collected yet has ended all the same. */
-function isRunning(pid: number): boolean {
-  const state = spawnSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' }).stdout
-  return /^[^Z]/.test(state.trim())
-}
 
 test('no file and no match are errors', async () => {
   assert.is((await run({})).code, 1)

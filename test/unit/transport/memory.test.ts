@@ -110,6 +110,9 @@ test('a partition cuts both ways, or one, and heals', async () => {
   broker.partition('a', 'b', { oneWay: true })
   assert.equal(await round(), ['abc', 'bc', 'abc'])
   broker.heal()
+  broker.isolate('b')
+  assert.equal(await round(), ['ac', 'b', 'ac'])
+  broker.heal()
   assert.equal(await round(), ['abc', 'abc', 'abc'])
 })
 
