@@ -11,7 +11,7 @@ import { type PinoLogOptions, pinoLog } from './pino-log.ts'
 import { type Seed, stream } from './seeded-random.ts'
 import { systemClock } from './system-clock.ts'
 import { systemHost } from './system-host.ts'
-import { systemProcesses } from './system-processes.ts'
+import { type SystemProcesses, systemProcesses } from './system-processes.ts'
 import { systemRandom } from './system-random.ts'
 
 export interface SystemPortsOptions {
@@ -20,8 +20,12 @@ export interface SystemPortsOptions {
   readonly log?: Log | PinoLogOptions
 }
 
-/** The ports of a real node. */
-export function systemPorts(options: SystemPortsOptions): Ports {
+/** The ports of a real node. `processes.close()` lets the program end while adopted processes live. */
+export interface SystemPorts extends Ports {
+  readonly processes: SystemProcesses
+}
+
+export function systemPorts(options: SystemPortsOptions): SystemPorts {
   const { transport, log = {} } = options
   return {
     clock: systemClock,
@@ -94,4 +98,12 @@ export type { Behaviour, Outcome } from './memory-processes.ts'
 export { type Seed, stream } from './seeded-random.ts'
 export { systemClock } from './system-clock.ts'
 export { type VirtualClock, virtualClock } from './virtual-clock.ts'
-export type { MemoryDisk, MemoryHost, MemoryLog, MemoryProcesses, MemoryStorage, PinoLogOptions }
+export type {
+  MemoryDisk,
+  MemoryHost,
+  MemoryLog,
+  MemoryProcesses,
+  MemoryStorage,
+  PinoLogOptions,
+  SystemProcesses,
+}
