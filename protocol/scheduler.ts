@@ -30,18 +30,28 @@ import { OperationStatus, TaskStatus } from './v1/status.ts'
 /** The answer to a call that was taken. */
 export const Accepted = named<Static<typeof Empty>>('Accepted', Empty)
 
+/**
+ * One subscription of one instance. Ours, beside Mesos' fields: two instances of a framework share its
+ * subjects, so each is told by this which events are its own. A call that names a stream which was
+ * replaced is refused; a call without it is taken.
+ */
+const StreamId = Type.Optional(Type.String())
+
 const subscribeReply = Type.Object({
   framework_id: FrameworkId,
+  stream_id: StreamId,
   /** Where to send all further calls. */
   call_subject: Type.String(),
   /** Where events come. Listen there before the first offers are wanted: SUBSCRIBED comes here too. */
   event_subject: Type.String(),
+  /** The term of the master that answers. */
+  epoch: Type.Optional(Uint64),
 })
 /** The answer to SUBSCRIBE: who the framework is now, and its subjects. */
 export interface SubscribeReply extends Static<typeof subscribeReply> {}
 export const SubscribeReply = named<SubscribeReply>('SubscribeReply', subscribeReply)
 
-const framework = { framework_id: FrameworkId }
+const framework = { framework_id: FrameworkId, stream_id: StreamId }
 
 /** A call of a subscribed framework. */
 function call<const Name extends string, Fields extends TProperties>(
@@ -277,13 +287,16 @@ function sameIdProblem(
 
 // --- Events ---
 
-/** An event; `epoch` numbers the master's terms: ignore events of a lower epoch than one seen. */
+/**
+ * An event; `epoch` numbers the master's terms: ignore events of a lower epoch than one seen, and those
+ * whose `stream_id` is another's.
+ */
 function event<const Name extends string, Fields extends TProperties>(
   name: Name,
   doc: string,
   fields: Fields,
 ) {
-  return member(name, doc, { epoch: Type.Optional(Uint64), ...fields })
+  return member(name, doc, { epoch: Type.Optional(Uint64), stream_id: StreamId, ...fields })
 }
 
 export const SubscribedEvent = event('SUBSCRIBED', 'The framework is subscribed from now on.', {
