@@ -44,14 +44,14 @@ function findOne(available: Resources, target: Resource): Resource[] | undefined
     () => true,
   ]
   const parts: Resource[] = []
-  const used = new Set<Resource>()
+  const used = new Set<number>()
   let needed: Resource | undefined = withStack(target, [])
   for (const prefers of preferences) {
-    for (const element of available) {
-      if (used.has(element) || !prefers(element)) continue
+    for (const [index, element] of available.entries()) {
+      if (used.has(index) || !prefers(element)) continue
       const part = commonPart(element, needed)
       if (part === undefined) continue
-      used.add(element)
+      used.add(index)
       parts.push(part)
       needed = subtractValues(needed, part)
       if (needed === undefined) return parts

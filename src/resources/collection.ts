@@ -85,19 +85,19 @@ export function subtract(left: Resources, right: Resources): Resources {
  * two equal MOUNT disks would fit into one.
  */
 export function contains(outer: Resources, inner: Resources): boolean {
-  let taken: Set<Resource> | undefined
+  let taken: Set<number> | undefined
   for (const resource of inner) {
     const atomic = isIndivisible(resource)
     const at = outer.findIndex(
-      (element) =>
+      (element, index) =>
         isSubtractable(element, resource) &&
         containsValue(element, resource) &&
-        !(atomic && taken?.has(element)),
+        !(atomic && taken?.has(index)),
     )
     if (at === -1) return false
     if (atomic) {
       taken ??= new Set()
-      taken.add(outer[at]!)
+      taken.add(at)
     }
   }
   return true

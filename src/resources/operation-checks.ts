@@ -4,6 +4,7 @@
  * Not asked here: authorization, and whether the resources are available (`applyOperation`).
  */
 import { err, ok } from '../../protocol/result.ts'
+import type { OfferOperation } from '../../protocol/v1/offer.ts'
 import type { Resource } from '../../protocol/v1/resources.ts'
 import {
   checkAllocationRole,
@@ -14,7 +15,6 @@ import {
 import { contains, equals, merge, type Resources } from './collection.ts'
 import { type Checked, type Fault, fault, firstFault, within } from './fault.ts'
 import { upgrade } from './formats.ts'
-import type { Operation } from './operations.ts'
 import { stripVolume } from './operations.ts'
 import { toUnreserved, unallocate, withoutAllocation } from './reservations.ts'
 import {
@@ -47,7 +47,10 @@ export interface OperationContext {
 }
 
 /** The first reason to refuse the operation. LAUNCH and LAUNCH_GROUP are in launch-checks.ts. */
-export function checkOperation(operation: Operation, context: OperationContext): Fault | undefined {
+export function checkOperation(
+  operation: OfferOperation,
+  context: OperationContext,
+): Fault | undefined {
   switch (operation.type) {
     case 'RESERVE':
       return checkReserve(operation, context)
@@ -70,7 +73,7 @@ export function checkOperation(operation: Operation, context: OperationContext):
   }
 }
 
-function checkReserve({ reserve }: Operation, context: OperationContext): Fault | undefined {
+function checkReserve({ reserve }: OfferOperation, context: OperationContext): Fault | undefined {
   if (reserve === undefined) return fault('RESERVE', 'reserve', 'must be there')
   const place = 'reserve.resources'
   const wanted = checkResources(reserve.resources ?? [], place)
@@ -128,7 +131,7 @@ function checkSource(source: readonly Resource[], wanted: readonly Resource[]): 
   return fault('RESERVE', 'reserve.source', 'must be the same resources but for reservations')
 }
 
-function checkUnreserve({ unreserve }: Operation): Fault | undefined {
+function checkUnreserve({ unreserve }: OfferOperation): Fault | undefined {
   if (unreserve === undefined) return fault('UNRESERVE', 'unreserve', 'must be there')
   const place = 'unreserve.resources'
   const reserved = checkResources(unreserve.resources ?? [], place)
@@ -145,7 +148,7 @@ function checkUnreserve({ unreserve }: Operation): Fault | undefined {
   )
 }
 
-function checkCreate({ create }: Operation, context: OperationContext): Fault | undefined {
+function checkCreate({ create }: OfferOperation, context: OperationContext): Fault | undefined {
   if (create === undefined) return fault('CREATE', 'create', 'must be there')
   const place = 'create.volumes'
   const volumes = checkResources(create.volumes ?? [], place)
@@ -172,7 +175,7 @@ function newVolumeFault(volume: Resource, context: OperationContext): Fault | un
   return capabilityFault(volume, context, 'CREATE')
 }
 
-function checkDestroy({ destroy }: Operation, context: OperationContext): Fault | undefined {
+function checkDestroy({ destroy }: OfferOperation, context: OperationContext): Fault | undefined {
   if (destroy === undefined) return fault('DESTROY', 'destroy', 'must be there')
   const place = 'destroy.volumes'
   const volumes = checkResources(destroy.volumes ?? [], place)
@@ -195,7 +198,10 @@ function checkDestroy({ destroy }: Operation, context: OperationContext): Fault 
   )
 }
 
-function checkGrow({ grow_volume: grow }: Operation, context: OperationContext): Fault | undefined {
+function checkGrow(
+  { grow_volume: grow }: OfferOperation,
+  context: OperationContext,
+): Fault | undefined {
   if (grow === undefined) return fault('GROW_VOLUME', 'grow_volume', 'must be there')
   const volume = checkMember(grow.volume, 'grow_volume.volume')
   if (!volume.ok) return volume.error
@@ -212,7 +218,7 @@ function checkGrow({ grow_volume: grow }: Operation, context: OperationContext):
 }
 
 function checkShrink(
-  { shrink_volume: shrink }: Operation,
+  { shrink_volume: shrink }: OfferOperation,
   context: OperationContext,
 ): Fault | undefined {
   if (shrink === undefined) return fault('SHRINK_VOLUME', 'shrink_volume', 'must be there')
@@ -243,7 +249,7 @@ function resizeFault(volume: Resource, context: OperationContext, rule: string):
   return undefined
 }
 
-function checkCreateDisk({ create_disk: create }: Operation): Fault | undefined {
+function checkCreateDisk({ create_disk: create }: OfferOperation): Fault | undefined {
   const rule = 'CREATE_DISK'
   if (create === undefined) return fault(rule, 'create_disk', 'must be there')
   const place = 'create_disk.source'
@@ -259,7 +265,7 @@ function checkCreateDisk({ create_disk: create }: Operation): Fault | undefined 
   return fault(rule, 'create_disk.target_profile', message)
 }
 
-function checkDestroyDisk({ destroy_disk: destroy }: Operation): Fault | undefined {
+function checkDestroyDisk({ destroy_disk: destroy }: OfferOperation): Fault | undefined {
   const rule = 'DESTROY_DISK'
   if (destroy === undefined) return fault(rule, 'destroy_disk', 'must be there')
   const place = 'destroy_disk.source'

@@ -6,7 +6,8 @@
  * here: see operation-checks.ts.
  */
 import { err, ok } from '../../protocol/result.ts'
-import type { Resource, ValueScalar } from '../../protocol/v1/resources.ts'
+import type { OfferOperation } from '../../protocol/v1/offer.ts'
+import type { Resource } from '../../protocol/v1/resources.ts'
 import { add, contains, merge, none, type Resources, subtract, sum } from './collection.ts'
 import { type Checked, type Fault, fault, within } from './fault.ts'
 import { upgrade } from './formats.ts'
@@ -16,26 +17,6 @@ import { addScalars, subtractScalars, toMillis } from './scalar.ts'
 import { formatResources } from './text.ts'
 import { validateResource, validateResources } from './validation.ts'
 import { scalarOf, withScalar } from './values.ts'
-
-/** The resource operations among Mesos v1's `Offer.Operation`, by the part that this folder reads. */
-export interface Operation {
-  readonly type?: string
-  readonly reserve?: {
-    readonly source?: readonly Resource[]
-    readonly resources?: readonly Resource[]
-  }
-  readonly unreserve?: { readonly resources?: readonly Resource[] }
-  readonly create?: { readonly volumes?: readonly Resource[] }
-  readonly destroy?: { readonly volumes?: readonly Resource[] }
-  readonly grow_volume?: { readonly volume: Resource; readonly addition: Resource }
-  readonly shrink_volume?: { readonly volume: Resource; readonly subtract: ValueScalar }
-  readonly create_disk?: {
-    readonly source: Resource
-    readonly target_type: string
-    readonly target_profile?: string
-  }
-  readonly destroy_disk?: { readonly source: Resource }
-}
 
 /** One exchange: `consumed` must be there and is replaced by `converted`. */
 export interface Conversion {
@@ -64,7 +45,7 @@ export function isSpeculative(type: string | undefined): boolean {
  * the operation.
  */
 export function operationResources(
-  operation: Operation,
+  operation: OfferOperation,
 ): readonly { readonly place: string; readonly resources: readonly Resource[] }[] {
   const { reserve, unreserve, create, destroy } = operation
   const lists: [string, readonly Resource[] | undefined][] = [
@@ -88,7 +69,7 @@ export function operationResources(
 }
 
 /** The exchanges that the operation stands for. Refuses resources that break R1-R13. */
-export function conversionsOf(operation: Operation): Checked<readonly Conversion[]> {
+export function conversionsOf(operation: OfferOperation): Checked<readonly Conversion[]> {
   switch (operation.type) {
     case 'RESERVE':
       return reserveConversions(operation)
@@ -133,7 +114,10 @@ export function applyConversion(available: Resources, conversion: Conversion): C
 }
 
 /** `available` after all exchanges of the operation; all or nothing. */
-export function applyOperation(available: Resources, operation: Operation): Checked<Resources> {
+export function applyOperation(
+  available: Resources,
+  operation: OfferOperation,
+): Checked<Resources> {
   const conversions = conversionsOf(operation)
   if (!conversions.ok) return conversions
   let result = available
@@ -146,7 +130,7 @@ export function applyOperation(available: Resources, operation: Operation): Chec
 }
 
 /** The operation as it is applied to agent totals, which are stored unallocated (§6). */
-export function unallocatedOperation<T extends Operation>(operation: T): T {
+export function unallocatedOperation(operation: OfferOperation): OfferOperation {
   const strip = (list: readonly Resource[]) => list.map(withoutAllocation)
   const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation
   return {
@@ -214,7 +198,7 @@ function each(
   return ok(conversions)
 }
 
-function reserveConversions({ reserve }: Operation): Checked<readonly Conversion[]> {
+function reserveConversions({ reserve }: OfferOperation): Checked<readonly Conversion[]> {
   if (reserve === undefined) return err(fault('OPERATION', 'reserve', 'must be there'))
   const { source = [], resources: wanted = [] } = reserve
   const problem =
@@ -230,7 +214,7 @@ function reserveConversions({ reserve }: Operation): Checked<readonly Conversion
   return ok([{ consumed: merge(consumed), converted: merge(converted) }])
 }
 
-function growConversions({ grow_volume: grow }: Operation): Checked<readonly Conversion[]> {
+function growConversions({ grow_volume: grow }: OfferOperation): Checked<readonly Conversion[]> {
   if (grow === undefined) return err(fault('OPERATION', 'grow_volume', 'must be there'))
   const problem =
     memberFault(grow.volume, 'grow_volume.volume') ??
@@ -242,7 +226,9 @@ function growConversions({ grow_volume: grow }: Operation): Checked<readonly Con
   return ok([{ consumed: merge([volume, addition]), converted: merge([grown]) }])
 }
 
-function shrinkConversions({ shrink_volume: shrink }: Operation): Checked<readonly Conversion[]> {
+function shrinkConversions({
+  shrink_volume: shrink,
+}: OfferOperation): Checked<readonly Conversion[]> {
   if (shrink === undefined) return err(fault('OPERATION', 'shrink_volume', 'must be there'))
   const problem = memberFault(shrink.volume, 'shrink_volume.volume')
   if (problem !== undefined) return err(problem)

@@ -2,8 +2,11 @@
  * Scalars as fixed point with three decimals. Spec: resources.md §1.1.
  *
  * A scalar travels as a double, but doubles are never compared or added: both sides become whole
- * thousandths ("millis") first, which are exact up to 2^53.
+ * thousandths ("millis") first, which are exact integers.
  */
+
+/** Up to here the double nearest to a count of thousandths leads back to that count. */
+const MILLIS_MAX = 2 ** 51
 
 /** Whole thousandths of `value`, half rounded away from zero. 1.5123 is 1512, 0.0004 is 0. */
 export function toMillis(value: number): number {
@@ -28,9 +31,9 @@ export function equalScalars(left: number, right: number): boolean {
   return toMillis(left) === toMillis(right)
 }
 
-/** Whether `value` has an exact count of thousandths: finite and below 2^53 thousandths. */
+/** Whether `value` has an exact count of thousandths: finite and at most 2^51 of them. */
 export function isExactScalar(value: number): boolean {
-  return Number.isSafeInteger(toMillis(value))
+  return Math.abs(toMillis(value)) <= MILLIS_MAX
 }
 
 /** Decimal text with at most three decimals and no exponent. */

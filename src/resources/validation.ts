@@ -57,7 +57,7 @@ function stray(rule: string, resource: Resource): Fault {
 
 function scalarFault(value: number): Fault | undefined {
   if (!isExactScalar(value)) {
-    return fault('R3', 'scalar.value', 'must be a finite number below 2^53 thousandths')
+    return fault('R3', 'scalar.value', 'must be finite and at most 2^51 thousandths')
   }
   if (value < 0) return fault('R3', 'scalar.value', 'must not be negative')
   if (value !== 0 && toMillis(value) === 0) {
