@@ -1,0 +1,387 @@
+/**
+ * A framework's scheduler as an actor: it subscribes and stays subscribed (new leader, lost broker, lost
+ * master), acknowledges each status after its author has processed it, and reconciles what may have been
+ * missed. The author writes plain callbacks and calls the driver.
+ *
+ * It picks its framework id itself and listens before it subscribes, so that no event finds nobody.
+ * Spec: scheduler-api.md, states.md §6-7; design.md §4.
+ */
+import { assign, setup } from 'xstate'
+import { decode, encode } from '../../protocol/codec.ts'
+import { advice } from '../../protocol/errors.ts'
+import type { Call, Event, SubscribeReply } from '../../protocol/scheduler.ts'
+import { validateEvent } from '../../protocol/scheduler.ts'
+import { subjects } from '../../protocol/subjects.ts'
+import type { MasterInfo } from '../../protocol/v1/agent.ts'
+import type { FrameworkInfo } from '../../protocol/v1/framework.ts'
+import type { Offer } from '../../protocol/v1/offer.ts'
+import type { TaskStatus } from '../../protocol/v1/status.ts'
+import { type ChildSpec, type Context, child, statechart } from '../runtime/index.ts'
+import { CallError, Driver } from './driver.ts'
+import { KnownTasks } from './known-tasks.ts'
+
+/** What the author of a framework writes. A callback that throws ends the framework with that error. */
+export interface SchedulerCallbacks {
+  /** Subscribed, for the first time or again. Offers made before are void. */
+  subscribed?(
+    info: { frameworkId: string; masterInfo?: MasterInfo | undefined },
+    driver: Driver,
+  ): void
+  /** Every offer must be accepted or declined, or it is held until rescinded. */
+  offers?(offers: readonly Offer[], driver: Driver): void
+  rescinded?(offerId: string, driver: Driver): void
+  /**
+   * A task's status. It is acknowledged when this returns, or when the promise that it returns resolves;
+   * if that rejects, the status comes again. Repeats of the last status are possible.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a callback that returns nothing is the usual one
+  update?(status: TaskStatus, driver: Driver): void | Promise<void>
+  message?(from: { agentId: string; executorId: string; data: Uint8Array }, driver: Driver): void
+  /** An executor ended, or an agent was lost (without `executorId`). */
+  failure?(what: { agentId?: string; executorId?: string; status?: number }, driver: Driver): void
+  /** The master is out of reach. The scheduler is trying to subscribe again. */
+  disconnected?(reason: string, driver: Driver): void
+  /** The end: removed, replaced by another instance, or refused. */
+  error?(error: CallError, driver: Driver): void
+}
+
+export interface SchedulerOptions {
+  /** With `id` to take over a framework that was subscribed before. */
+  readonly framework: FrameworkInfo
+  readonly suppressedRoles?: readonly string[]
+  readonly callbacks: SchedulerCallbacks
+  /** First wait before subscribing again after a failure, ms; doubles up to `retryMsMax`. Default 100, 5000. */
+  readonly retryMs?: number
+  readonly retryMsMax?: number
+  /** A task without a word for so long while it should be starting is asked about. Default 30,000. */
+  readonly silenceMs?: number
+}
+
+/** Codes after which subscribing again would be of no use. */
+const FATAL = new Set([
+  'FRAMEWORK_REMOVED',
+  'FRAMEWORK_FAILED_OVER',
+  'INVALID_MESSAGE',
+  'DENIED',
+  'UNSUPPORTED_CALL',
+])
+const SUBSCRIBE_TIMEOUT_MS = 5000
+const RECONCILE_FIRST_MS = 1000
+const RECONCILE_MAX_MS = 60_000
+/** Heartbeats missed before the master is taken for lost. */
+const HEARTBEATS_MISSED = 3
+const MESSAGE_FAILED_OVER = 'Framework failed over'
+
+/** Data of a scheduler. */
+export interface SchedulerState {
+  readonly options: SchedulerOptions
+  readonly frameworkId: string
+  readonly callSubject: string
+  readonly driver: Driver
+  readonly tasks: KnownTasks
+  /** Highest epoch of a master heard of. */
+  epoch: number
+  heartbeatMs: number
+  attempts: number
+  reconcileMs: number
+}
+
+export const SCHEDULER_ID = 'scheduler'
+
+interface Args {
+  readonly options: SchedulerOptions
+  readonly started: ((driver: Driver) => void) | undefined
+}
+
+/**
+ * A child spec, for those who host a scheduler on a node of their own; others use `connectScheduler`.
+ * `started` is called in its first turn.
+ */
+export function scheduler(
+  options: SchedulerOptions,
+  started?: (driver: Driver) => void,
+): ChildSpec {
+  return child<Args>({
+    id: SCHEDULER_ID,
+    behaviour,
+    args: { options, started },
+    restart: 'transient',
+  })
+}
+
+interface MachineContext {
+  readonly cx: Context
+  readonly state: SchedulerState
+  readonly error: CallError | undefined
+}
+
+type MachineEvent =
+  | { type: 'SUBSCRIBED' }
+  | { type: 'LOST'; reason: string }
+  | { type: 'RETRY' }
+  | { type: 'FATAL'; error: CallError }
+  | { type: 'TORN_DOWN' }
+
+const machine = setup({
+  types: {} as {
+    context: MachineContext
+    events: MachineEvent
+    input: { cx: Context; args: Args }
+  },
+  actions: {
+    listen: ({ context: { cx, state } }) => listen(state, cx),
+    subscribe: ({ context: { cx, state } }) => subscribe(state, cx),
+    retryLater: ({ context: { cx, state } }) => retryLater(state, cx),
+    settleIn: ({ context: { cx, state } }) => settleIn(state, cx),
+    tellDisconnected: ({ context: { state } }, params: { reason: string }) =>
+      state.options.callbacks.disconnected?.(params.reason, state.driver),
+    tellError: ({ context: { cx, state, error } }) => {
+      state.driver.end(error)
+      if (error !== undefined) state.options.callbacks.error?.(error, state.driver)
+      cx.log('error', `framework ${state.frameworkId} ended`, {
+        code: error?.code,
+        reason: error?.message,
+      })
+    },
+    forgetTimers: ({ context: { cx } }) => {
+      for (const id of ['heartbeat', 'reconcile', 'silence']) cx.cancel(id)
+    },
+    tellTornDown: ({ context: { state } }) => state.driver.end(undefined),
+  },
+}).createMachine({
+  id: 'scheduler',
+  context: ({ input: { cx, args } }) => ({ cx, state: newState(args, cx), error: undefined }),
+  entry: 'listen',
+  initial: 'subscribing',
+  on: {
+    FATAL: { target: '.failed', actions: assign({ error: ({ event }) => event.error }) },
+    TORN_DOWN: '.ended',
+  },
+  states: {
+    subscribing: { entry: 'subscribe', on: { SUBSCRIBED: 'subscribed', LOST: 'waiting' } },
+    waiting: { entry: 'retryLater', on: { RETRY: 'subscribing' } },
+    subscribed: {
+      entry: 'settleIn',
+      exit: 'forgetTimers',
+      on: {
+        LOST: {
+          target: 'subscribing',
+          actions: { type: 'tellDisconnected', params: ({ event }) => ({ reason: event.reason }) },
+        },
+      },
+    },
+    failed: { entry: 'tellError' },
+    ended: { entry: 'tellTornDown' },
+  },
+})
+
+const behaviour = statechart<SchedulerState, readonly [], Args>({
+  label: 'scheduler',
+  messages: [],
+  machine,
+  handlers: {},
+})
+
+function newState({ options, started }: Args, cx: Context): SchedulerState {
+  const frameworkId = options.framework.id?.value ?? cx.newId()
+  const callSubject = subjects(cx.cluster).frameworkCall(frameworkId)
+  const tasks = new KnownTasks()
+  const driver = new Driver(cx, frameworkId, callSubject, tasks)
+  started?.(driver)
+  return {
+    options,
+    frameworkId,
+    callSubject,
+    tasks,
+    driver,
+    epoch: 0,
+    heartbeatMs: 15_000,
+    attempts: 0,
+    reconcileMs: RECONCILE_FIRST_MS,
+  }
+}
+
+function listen(state: SchedulerState, cx: Context): void {
+  const names = subjects(cx.cluster)
+  cx.subscribe(names.frameworkEvent(state.frameworkId), ({ data }) => receive(state, data, cx))
+  cx.subscribe(names.events('leader'), ({ data }) => {
+    const decoded = decode(data)
+    const epoch = decoded.ok
+      ? (decoded.value.value as { epoch?: unknown } | null)?.epoch
+      : undefined
+    // The new leader knows nothing of who listens: tell it at once.
+    if (typeof epoch === 'number' && epoch > state.epoch) {
+      cx.raise({ type: 'RETRY' })
+      cx.raise({ type: 'LOST', reason: 'another master leads' })
+    }
+  })
+}
+
+function subscribe(state: SchedulerState, cx: Context): void {
+  const id = { value: state.frameworkId }
+  const call: Call = {
+    type: 'SUBSCRIBE',
+    framework_id: id,
+    subscribe: {
+      framework_info: { ...state.options.framework, id },
+      suppressed_roles: [...(state.options.suppressedRoles ?? [])],
+    },
+  }
+  const options = { timeoutMs: SUBSCRIBE_TIMEOUT_MS }
+  cx.request(state.callSubject, encode(call), options, (outcome) => {
+    const reply = outcome.ok ? readReply(outcome.value) : outcome.error
+    if (reply === undefined) {
+      state.attempts = 0
+      cx.raise({ type: 'SUBSCRIBED' })
+    } else if (FATAL.has(reply.code)) {
+      cx.raise({
+        type: 'FATAL',
+        error: new CallError(reply.code, reply.message, advice(reply.code)),
+      })
+    } else {
+      cx.log('debug', 'could not subscribe', { code: reply.code, reason: reply.message })
+      cx.raise({ type: 'LOST', reason: reply.message })
+    }
+  })
+}
+
+/** The error in an answer, if it is one. */
+function readReply(data: Uint8Array): { code: string; message: string } | undefined {
+  const decoded = decode(data)
+  if (!decoded.ok) return { code: 'INVALID_REPLY', message: decoded.error }
+  const reply = decoded.value.value as
+    | (SubscribeReply & { error?: { code: string; message: string } })
+    | null
+  return reply?.error
+}
+
+function retryLater(state: SchedulerState, cx: Context): void {
+  const { retryMs = 100, retryMsMax = 5000 } = state.options
+  const ceiling = Math.min(retryMs * 2 ** Math.min(state.attempts++, 16), retryMsMax)
+  // Spread, so that a thousand frameworks do not come at once.
+  cx.after('retry', ceiling / 2 + (cx.random.next() * ceiling) / 2, () =>
+    cx.raise({ type: 'RETRY' }),
+  )
+}
+
+function settleIn(state: SchedulerState, cx: Context): void {
+  watchHeartbeat(state, cx)
+  state.tasks.doubtAll()
+  state.reconcileMs = RECONCILE_FIRST_MS
+  reconcile(state, cx)
+  const { silenceMs = 30_000 } = state.options
+  const look = () => {
+    state.tasks.doubtSilent(cx.monotonic(), silenceMs)
+    if (state.tasks.doubtful().length > 0) reconcile(state, cx)
+    cx.after('silence', silenceMs, look)
+  }
+  cx.after('silence', silenceMs, look)
+}
+
+function watchHeartbeat(state: SchedulerState, cx: Context): void {
+  cx.after('heartbeat', HEARTBEATS_MISSED * state.heartbeatMs, () =>
+    cx.raise({ type: 'LOST', reason: 'the master is silent' }),
+  )
+}
+
+/** Asks until every doubt is answered, less and less often. */
+function reconcile(state: SchedulerState, cx: Context): void {
+  const tasks = state.tasks.doubtful()
+  if (tasks.length === 0) {
+    state.reconcileMs = RECONCILE_FIRST_MS
+    return
+  }
+  state.driver.call({
+    type: 'RECONCILE',
+    framework_id: { value: state.frameworkId },
+    reconcile: { tasks },
+  })
+  cx.after('reconcile', state.reconcileMs, () => reconcile(state, cx))
+  state.reconcileMs = Math.min(state.reconcileMs * 2, RECONCILE_MAX_MS)
+}
+
+function receive(state: SchedulerState, data: Uint8Array, cx: Context): void {
+  const decoded = decode(data)
+  const event = decoded.ok ? validateEvent(decoded.value.value) : decoded
+  if (!event.ok) {
+    cx.log('warn', 'an event was no event', { reason: event.error })
+    return
+  }
+  const { epoch = state.epoch } = event.value
+  if (epoch < state.epoch) return
+  state.epoch = epoch
+  if (state.driver.ended) return
+  watchHeartbeat(state, cx)
+  state.driver.inTurn(() => handle(state, event.value, cx))
+}
+
+function handle(state: SchedulerState, event: Event, cx: Context): void {
+  const { driver } = state
+  const { callbacks } = state.options
+  switch (event.type) {
+    case 'SUBSCRIBED': {
+      const { heartbeat_interval_seconds: seconds, master_info: masterInfo } = event.subscribed
+      if (seconds !== undefined && seconds > 0) state.heartbeatMs = seconds * 1000
+      watchHeartbeat(state, cx)
+      callbacks.subscribed?.({ frameworkId: state.frameworkId, masterInfo }, driver)
+      break
+    }
+    case 'OFFERS': {
+      const offers = event.offers.offers ?? []
+      if (callbacks.offers) callbacks.offers(offers, driver)
+      else driver.decline(offers)
+      break
+    }
+    case 'RESCIND':
+      callbacks.rescinded?.(event.rescind.offer_id.value, driver)
+      break
+    case 'UPDATE':
+      update(state, event.update.status, cx)
+      break
+    case 'MESSAGE': {
+      const { agent_id, executor_id, data } = event.message
+      callbacks.message?.({ agentId: agent_id.value, executorId: executor_id.value, data }, driver)
+      break
+    }
+    case 'FAILURE': {
+      const { agent_id, executor_id, status } = event.failure
+      callbacks.failure?.(
+        {
+          ...(agent_id && { agentId: agent_id.value }),
+          ...(executor_id && { executorId: executor_id.value }),
+          ...(status !== undefined && { status }),
+        },
+        driver,
+      )
+      break
+    }
+    case 'ERROR': {
+      const { message } = event.error
+      const code = message === MESSAGE_FAILED_OVER ? 'FRAMEWORK_FAILED_OVER' : 'FRAMEWORK_ERROR'
+      cx.raise({ type: 'FATAL', error: new CallError(code, message, advice(code)) })
+      break
+    }
+    default:
+      // Heartbeats have had their effect; inverse offers and operations are not asked for by this SDK.
+      break
+  }
+}
+
+function update(state: SchedulerState, status: TaskStatus, cx: Context): void {
+  const { driver } = state
+  state.tasks.heard(status, cx.monotonic())
+  const processed = state.options.callbacks.update?.(status, driver)
+  if (processed instanceof Promise) {
+    cx.job(
+      () => processed,
+      (outcome) => {
+        if (outcome.ok) driver.acknowledge(status)
+        else
+          cx.log('error', 'a status was not processed', {
+            task: status.task_id.value,
+            reason: String(outcome.error),
+          })
+      },
+    )
+  } else driver.acknowledge(status)
+}
