@@ -37,6 +37,16 @@ export const decodeLimits: DecodeLimits = Object.freeze({
   valuesMax: 16 * 1024 * 1024,
 })
 
+/**
+ * For what frameworks, executors and operators send: enough for some 5,000 tasks in one ACCEPT, and at
+ * most some 20 MB of memory while it is looked at.
+ */
+export const callLimits: DecodeLimits = Object.freeze({
+  bytesMax: 4 * 1024 * 1024,
+  depthMax: 64,
+  valuesMax: 256 * 1024,
+})
+
 const packr = new Packr({
   useRecords: false,
   variableMapSize: true,

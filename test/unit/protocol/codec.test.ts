@@ -1,7 +1,14 @@
 /** The codec takes whatever the network brings. design.md §4, §6. */
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
-import { type Decoded, decode, decodeLimits, encode, unpack } from '../../../protocol/codec.ts'
+import {
+  callLimits,
+  type Decoded,
+  decode,
+  decodeLimits,
+  encode,
+  unpack,
+} from '../../../protocol/codec.ts'
 import type { Result } from '../../../protocol/result.ts'
 import { concat, encodeFields, field, joinFields, joinItems } from '../../../protocol/splice.ts'
 import { assert, suite } from '../../support/suite.ts'
@@ -147,6 +154,19 @@ test('limits on bytes and on values are kept', () => {
     const many = encode({ a: Array.from({ length: 12 }, () => 1) }, format)
     assert.is(errorOf(many, limits), 'it holds more than 10 values')
   }
+})
+
+test('a call may hold thousands of tasks but not a million empty maps', () => {
+  const task = {
+    name: 't',
+    task_id: { value: 't' },
+    agent_id: { value: 'a' },
+    command: { value: 'x' },
+  }
+  assert.ok(decode(encode({ tasks: Array.from({ length: 5000 }, () => task) }), callLimits).ok)
+  const maps = concat([Uint8Array.of(0xdd, 0, 15, 66, 64), new Uint8Array(1_000_000).fill(0x80)])
+  assert.ok(decode(maps).ok)
+  assert.match(errorOf(maps, callLimits), /more than 262144 values/)
 })
 
 test('text that is no JSON, or no UTF-8, is refused with a sentence', () => {
