@@ -42,10 +42,7 @@ export class FileContent {
 
   sync(): void {
     this.#durable.resize(this.size)
-    for (const sector of this.#dirty) {
-      this.#durable.copySector(this.#live, sector)
-      this.#doubtful.delete(sector)
-    }
+    for (const sector of this.#dirty) this.#durable.copySector(this.#live, sector)
     this.#dirty.clear()
   }
 

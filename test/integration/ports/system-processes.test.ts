@@ -98,15 +98,19 @@ test('a group lives as long as any of its processes, and zombies do not count', 
   await until(() => !processes.groupAlive(leader.pid), { what: 'the end of the group' })
 })
 
-test('an adopted zombie counts as ended', async () => {
+test('an adopted zombie counts as ended, and so does a group of zombies', async () => {
   const pidPath = `${root}/zombie.pid`
-  const parent = await processes.spawn(shell(`sleep 0.3 & echo $! > ${pidPath}; exec sleep 600`))
+  // `exec` turns the parent into a program that never waits for the child it has.
+  const script = `setsid sleep 0.3 & echo $! > ${pidPath}; exec sleep 600`
+  const parent = await processes.spawn(shell(script))
   const child = await until(async () => Number(text(await systemDisk.readFile(pidPath))), {
     what: 'the pid of the child',
   })
+  await until(() => processes.groupAlive(child), { what: 'the group of the child' })
   const adopted = await processes.adopt(child, readProcStat(child)!.startTime)
   assert.equal(await adopted!.exited, { code: null, signal: null })
   assert.is(readProcStat(child)?.state, 'Z')
+  assert.not(processes.groupAlive(child))
   processes.kill(parent.pid, 'SIGKILL', true)
   await parent.exited
 })

@@ -91,13 +91,16 @@ export function storeContract(test: Suite, make: () => StoreSubject): void {
   test('closing waits for the commits before it and refuses those after it', async () => {
     const { storage, path, wait } = make()
     const store = await storage.open(path)
-    const before = store.commit([put('a', '1')])
+    const underWay = store.commit([put('a', '1')])
+    // By then the first one is being written, and the next waits behind it.
+    for (let turn = 0; turn < 5; turn += 1) await null
+    const waiting = store.commit([put('a', '2')])
     const closed = store.close()
     assert.is(await refusal(store.commit([put('b', '2')])), 'IO')
-    await wait(Promise.all([before, closed]))
+    await wait(Promise.all([underWay, waiting, closed]))
     assert.is(await refusal(store.get('a')), 'IO')
     const again = await storage.open(path)
-    assert.equal(await contents(again), ['a=1'])
+    assert.equal(await contents(again), ['a=2'])
     await wait(again.close())
   })
 
