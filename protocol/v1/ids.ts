@@ -6,7 +6,7 @@
  * alone (scheduler-api.md §6.1), not the call.
  */
 import Type, { type Static } from 'typebox'
-import { Bytes, Int32, Int64, named } from '../schema.ts'
+import { Bytes, Int32, named } from '../schema.ts'
 import { newFramework, token } from '../subjects.ts'
 import { Parameter } from './resources.ts'
 
@@ -53,12 +53,15 @@ const uuid = Type.Object({ value: Bytes })
 export interface Uuid extends Static<typeof uuid> {}
 export const Uuid = named<Uuid>('UUID', uuid)
 
+/** int64; a moment of today is beyond 2^53, and a double holds it to a quarter of a microsecond. */
+const Nanoseconds = Type.Integer({ minimum: -(2 ** 63), maximum: 2 ** 63 })
+
 /** A moment, nanoseconds since the Unix epoch. */
-const timeInfo = Type.Object({ nanoseconds: Int64 })
+const timeInfo = Type.Object({ nanoseconds: Nanoseconds })
 export interface TimeInfo extends Static<typeof timeInfo> {}
 export const TimeInfo = named<TimeInfo>('TimeInfo', timeInfo)
 
-const durationInfo = Type.Object({ nanoseconds: Int64 })
+const durationInfo = Type.Object({ nanoseconds: Nanoseconds })
 export interface DurationInfo extends Static<typeof durationInfo> {}
 export const DurationInfo = named<DurationInfo>('DurationInfo', durationInfo)
 
