@@ -6,7 +6,7 @@ import { natsTransport } from '../transport/nats.ts'
 import type { CallError, Driver } from './driver.ts'
 import { SCHEDULER_ID, type SchedulerOptions, scheduler } from './scheduler.ts'
 
-export interface ConnectOptions extends SchedulerOptions {
+export interface SchedulerConnectOptions extends SchedulerOptions {
   /** Broker addresses. Default: `MESETA_NATS_URL` (comma-separated), else `nats://127.0.0.1:4222`. */
   readonly servers?: readonly string[]
   /** Default: `MESETA_CLUSTER`, else `meseta`. */
@@ -40,7 +40,7 @@ export interface Connected {
  *   },
  * })
  */
-export async function connectScheduler(options: ConnectOptions): Promise<Connected> {
+export async function connectScheduler(options: SchedulerConnectOptions): Promise<Connected> {
   const { servers, cluster, ports: given, ...schedulerOptions } = options
   const ports = given ?? realPorts(servers)
   let settle: { resolve(): void; reject(error: Error): void } | undefined

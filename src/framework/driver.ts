@@ -30,6 +30,8 @@ export type RunInTurn = (run: () => void) => void
 
 export class Driver {
   readonly frameworkId: string
+  /** The subscription that calls belong to; undefined while there is none. Set by the scheduler. */
+  streamId: string | undefined
   readonly #cx: Context
   readonly #callSubject: string
   readonly #tasks: KnownTasks
@@ -130,8 +132,10 @@ export class Driver {
   /** Any call, as a document. */
   call(call: Call): void {
     if (this.#ended) return
-    const data = encode(call)
-    this.inTurn(() => this.#cx.publish(this.#callSubject, data))
+    this.inTurn(() => {
+      const stream = this.streamId === undefined ? {} : { stream_id: this.streamId }
+      this.#cx.publish(this.#callSubject, encode({ ...call, ...stream }))
+    })
   }
 
   #call<const Type extends Call['type']>(type: Type) {

@@ -1,5 +1,5 @@
 /** The SDK for framework authors. Guide: docs/frameworks.md. */
-export { type Connected, type ConnectOptions, connectScheduler } from './connect.ts'
+export { type Connected, connectScheduler, type SchedulerConnectOptions } from './connect.ts'
 export { CallError, Driver } from './driver.ts'
 export { type Request, Room } from './placement.ts'
 export { type RunTasksOptions, type TaskProgress, TaskRun, type TaskSpec } from './run-tasks.ts'

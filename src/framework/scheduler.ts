@@ -8,7 +8,7 @@
  */
 import { assign, setup } from 'xstate'
 import { decode, encode } from '../../protocol/codec.ts'
-import { advice } from '../../protocol/errors.ts'
+import { advice, type ErrorReply } from '../../protocol/errors.ts'
 import type { Call, Event, SubscribeReply } from '../../protocol/scheduler.ts'
 import { validateEvent } from '../../protocol/scheduler.ts'
 import { subjects } from '../../protocol/subjects.ts'
@@ -16,7 +16,7 @@ import type { MasterInfo } from '../../protocol/v1/agent.ts'
 import type { FrameworkInfo } from '../../protocol/v1/framework.ts'
 import type { Offer } from '../../protocol/v1/offer.ts'
 import type { TaskStatus } from '../../protocol/v1/status.ts'
-import { type ChildSpec, type Context, child, statechart } from '../runtime/index.ts'
+import { type ChildSpec, type Context, child, type Outcome, statechart } from '../runtime/index.ts'
 import { CallError, Driver } from './driver.ts'
 import { KnownTasks } from './known-tasks.ts'
 
@@ -70,6 +70,7 @@ const RECONCILE_FIRST_MS = 1000
 const RECONCILE_MAX_MS = 60_000
 /** Heartbeats missed before the master is taken for lost. */
 const HEARTBEATS_MISSED = 3
+const EARLY_MAX = 256
 const MESSAGE_FAILED_OVER = 'Framework failed over'
 
 /** Data of a scheduler. */
@@ -81,6 +82,8 @@ export interface SchedulerState {
   readonly tasks: KnownTasks
   /** Highest epoch of a master heard of. */
   epoch: number
+  /** Events that came before the answer that tells which stream is ours; at most `EARLY_MAX`. */
+  early: Event[]
   heartbeatMs: number
   attempts: number
   reconcileMs: number
@@ -195,6 +198,7 @@ function newState({ options, started }: Args, cx: Context): SchedulerState {
     tasks,
     driver,
     epoch: 0,
+    early: [],
     heartbeatMs: 15_000,
     attempts: 0,
     reconcileMs: RECONCILE_FIRST_MS,
@@ -218,6 +222,8 @@ function listen(state: SchedulerState, cx: Context): void {
 }
 
 function subscribe(state: SchedulerState, cx: Context): void {
+  state.driver.streamId = undefined
+  state.early = []
   const id = { value: state.frameworkId }
   const call: Call = {
     type: 'SUBSCRIBE',
@@ -229,30 +235,29 @@ function subscribe(state: SchedulerState, cx: Context): void {
   }
   const options = { timeoutMs: SUBSCRIBE_TIMEOUT_MS }
   cx.request(state.callSubject, encode(call), options, (outcome) => {
-    const reply = outcome.ok ? readReply(outcome.value) : outcome.error
-    if (reply === undefined) {
+    const reply = outcome.ok ? readReply(outcome.value) : outcome
+    if (reply.ok) {
       state.attempts = 0
+      state.driver.streamId = reply.value.stream_id
       cx.raise({ type: 'SUBSCRIBED' })
-    } else if (FATAL.has(reply.code)) {
-      cx.raise({
-        type: 'FATAL',
-        error: new CallError(reply.code, reply.message, advice(reply.code)),
-      })
+      for (const event of state.early.splice(0)) take(state, event, cx)
+      return
+    }
+    const { code, message } = reply.error
+    if (FATAL.has(code)) {
+      cx.raise({ type: 'FATAL', error: new CallError(code, message, advice(code)) })
     } else {
-      cx.log('debug', 'could not subscribe', { code: reply.code, reason: reply.message })
-      cx.raise({ type: 'LOST', reason: reply.message })
+      cx.log('debug', 'could not subscribe', { code, reason: message })
+      cx.raise({ type: 'LOST', reason: message })
     }
   })
 }
 
-/** The error in an answer, if it is one. */
-function readReply(data: Uint8Array): { code: string; message: string } | undefined {
+function readReply(data: Uint8Array): Outcome<SubscribeReply> {
   const decoded = decode(data)
-  if (!decoded.ok) return { code: 'INVALID_REPLY', message: decoded.error }
-  const reply = decoded.value.value as
-    | (SubscribeReply & { error?: { code: string; message: string } })
-    | null
-  return reply?.error
+  if (!decoded.ok) return { ok: false, error: { code: 'INVALID_REPLY', message: decoded.error } }
+  const reply = decoded.value.value as SubscribeReply & Partial<ErrorReply>
+  return reply.error === undefined ? { ok: true, value: reply } : { ok: false, error: reply.error }
 }
 
 function retryLater(state: SchedulerState, cx: Context): void {
@@ -307,12 +312,19 @@ function receive(state: SchedulerState, data: Uint8Array, cx: Context): void {
     cx.log('warn', 'an event was no event', { reason: event.error })
     return
   }
-  const { epoch = state.epoch } = event.value
-  if (epoch < state.epoch) return
+  if (state.driver.streamId === undefined) {
+    if (state.early.length < EARLY_MAX) state.early.push(event.value)
+  } else take(state, event.value, cx)
+}
+
+/** Handles an event if it is of this subscription and of no deposed master. */
+function take(state: SchedulerState, event: Event, cx: Context): void {
+  const { driver } = state
+  const { epoch = state.epoch, stream_id } = event
+  if (driver.ended || epoch < state.epoch || stream_id !== driver.streamId) return
   state.epoch = epoch
-  if (state.driver.ended) return
   watchHeartbeat(state, cx)
-  state.driver.inTurn(() => handle(state, event.value, cx))
+  driver.inTurn(() => handle(state, event, cx))
 }
 
 function handle(state: SchedulerState, event: Event, cx: Context): void {
