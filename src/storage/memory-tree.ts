@@ -8,7 +8,7 @@ import { FileContent, fate } from './memory-file.ts'
 
 export interface FileNode {
   readonly kind: 'file'
-  content: FileContent
+  readonly content: FileContent
   mtimeMs: number
 }
 export interface SymlinkNode {
@@ -83,19 +83,15 @@ export class MemoryTree {
     this.#change([{ directory, name: basename(path), node: undefined }], nowMs)
   }
 
-  rename(from: string, to: string, nowMs: number): void {
+  /** Moves an entry, and returns the node that it replaced. */
+  rename(from: string, to: string, nowMs: number): Node | undefined {
     const source = this.directory(dirname(from))
+    const target = this.directory(dirname(to))
     const node = source.entries.get(basename(from))
     if (node === undefined) throw new DiskError('NOT_FOUND', from, `no such file: ${from}`)
-    const target = this.directory(dirname(to))
     const replaced = target.entries.get(basename(to))
-    if (replaced === node) return
-    if (replaced?.kind === 'directory') {
-      if (node.kind !== 'directory') throw new DiskError('IO', from, `is a directory: ${to}`)
-      if (replaced.entries.size > 0) throw new DiskError('NOT_EMPTY', from, `not empty: ${to}`)
-    } else if (replaced !== undefined && node.kind === 'directory') {
-      throw new DiskError('NOT_A_DIRECTORY', from, `not a directory: ${to}`)
-    }
+    if (replaced === node) return undefined
+    if (replaced !== undefined) requireReplaceable(replaced, node, to)
     this.#change(
       [
         { directory: source, name: basename(from), node: undefined },
@@ -103,6 +99,7 @@ export class MemoryTree {
       ],
       nowMs,
     )
+    return replaced
   }
 
   /** Makes the entries of a directory durable, with whatever earlier changes they build upon. */
@@ -158,6 +155,16 @@ export class MemoryTree {
 
 export function newDirectory(nowMs: number): DirectoryNode {
   return { kind: 'directory', entries: new Map(), durable: new Map(), mtimeMs: nowMs }
+}
+
+/** A directory replaces only an empty directory, and anything else only what is no directory. */
+function requireReplaceable(replaced: Node, by: Node, path: string): void {
+  if (replaced.kind === 'directory') {
+    if (by.kind !== 'directory') throw new DiskError('IO', path, `is a directory: ${path}`)
+    if (replaced.entries.size > 0) throw new DiskError('NOT_EMPTY', path, `not empty: ${path}`)
+  } else if (by.kind === 'directory') {
+    throw new DiskError('NOT_A_DIRECTORY', path, `not a directory: ${path}`)
+  }
 }
 
 function applyDurably(transaction: Transaction): void {

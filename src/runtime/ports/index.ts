@@ -20,11 +20,12 @@ export interface SystemPortsOptions {
   readonly log?: Log | PinoLogOptions
 }
 
-/** The ports of a real node. `processes.close()` lets the program end while adopted processes live. */
+/** With `processes.close()`, which lets the program end while processes that it adopted live on. */
 export interface SystemPorts extends Ports {
   readonly processes: SystemProcesses
 }
 
+/** The ports of a real node. */
 export function systemPorts(options: SystemPortsOptions): SystemPorts {
   const { transport, log = {} } = options
   return {
