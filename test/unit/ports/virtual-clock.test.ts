@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { createActor, createMachine } from 'xstate'
 import { virtualClock } from '../../../src/runtime/ports/virtual-clock.ts'
 import { clockContract } from '../../support/contracts/clock.ts'
 import { assert, suite } from '../../support/suite.ts'
@@ -143,6 +144,29 @@ test('timers fire as a sorted list of them would, whatever is cancelled', async 
     },
   )
   await fc.assert(property, { numRuns: 60 })
+})
+
+test('a statechart given the clock takes its delayed transitions when they are due', async () => {
+  const clock = virtualClock()
+  const machine = createMachine({
+    initial: 'waiting',
+    states: {
+      waiting: { after: { 100: 'late' }, on: { CANCEL: 'cancelled' } },
+      late: { after: { 50: 'done' } },
+      cancelled: {},
+      done: { type: 'final' },
+    },
+  })
+  const [actor, cancelled] = [createActor(machine, { clock }), createActor(machine, { clock })]
+  const entered: string[] = []
+  actor.subscribe(({ value }) => entered.push(`${value} at ${clock.monotonic()}`))
+  actor.start()
+  cancelled.start()
+  cancelled.send({ type: 'CANCEL' })
+  await clock.advance(1000)
+  assert.equal(entered, ['waiting at 0', 'late at 100', 'done at 150'])
+  assert.is(cancelled.getSnapshot().value, 'cancelled')
+  assert.is(clock.pending().timers, 0)
 })
 
 test.run()
