@@ -36,9 +36,14 @@ function installDependencies() {
   const stamp = join(root, 'node_modules', '.meseta-lock')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   say('installing dependencies')
+  // Not `npm ci`: it refuses a lock file in which any platform's optional binary is missing.
   const npm = process.env['npm_execpath']
   const [command, ...args] = npm ? [process.execPath, npm] : ['npm']
-  run(command, [...args, 'ci', '--no-fund', '--no-audit', '--loglevel=error'], 'npm ci failed')
+  run(
+    command,
+    [...args, 'install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error'],
+    'npm install failed',
+  )
   writeFileSync(stamp, lock)
 }
 
