@@ -17,8 +17,14 @@ const ID_BYTES_MAX = 255
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule names these characters
 const ID_FORBIDDEN = /[\x00-\x1f\x7f/\\]/
 
+/** Merging compares each element with each other, so a list from outside has a limit. */
+export const LIST_LENGTH_MAX = 1000
+
 /** R1-R13 and M1-M5, for tasks, executors and most operations: the list, canonical. */
 export function checkResources(list: readonly Resource[], place: string): Checked<Resource[]> {
+  if (list.length > LIST_LENGTH_MAX) {
+    return err(fault('LIMIT', place, `must not hold more than ${LIST_LENGTH_MAX} resources`))
+  }
   const invalid = validateResources(list, place)
   if (invalid !== undefined) return err(invalid)
   const canonical = list.map(upgrade)

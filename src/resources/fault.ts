@@ -6,7 +6,8 @@ import type { Result } from '../../protocol/result.ts'
 
 /** A broken rule. `place` is a path into the checked document; empty when it is the document itself. */
 export interface Fault {
-  /** The row of resources.md §7 (`R3`, `M2`, `S1`, ...), the operation's name, or `PARSE`. */
+  /** The row of resources.md §7 (`R3`, `M2`, `S1`, ...), the name of an operation or check (`RESERVE`,
+   * `TASK`, `CLAIM`, `LIMIT`, ...), or `PARSE`. */
   readonly rule: string
   readonly place: string
   readonly message: string
@@ -15,8 +16,12 @@ export interface Fault {
 /** What was asked for, or the rule that it breaks. */
 export type Checked<T> = Result<T, Fault>
 
+/** Messages quote what outsiders wrote; longer ones are cut. */
+const MESSAGE_LENGTH_MAX = 1000
+
 export function fault(rule: string, place: string, message: string): Fault {
-  return { rule, place, message }
+  const cut = message.length > MESSAGE_LENGTH_MAX
+  return { rule, place, message: cut ? `${message.slice(0, MESSAGE_LENGTH_MAX)}...` : message }
 }
 
 /** The same fault seen from a document that holds the checked one at `outer`. */

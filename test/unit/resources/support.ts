@@ -1,6 +1,7 @@
 /** Short ways to write resources, and the generators of the property tests. */
 import fc from 'fast-check'
 import type { Result } from '../../../protocol/result.ts'
+import type { OfferOperation } from '../../../protocol/v1/offer.ts'
 import type { DiskInfo, ReservationInfo, Resource } from '../../../protocol/v1/resources.ts'
 import {
   type Fault,
@@ -107,6 +108,36 @@ export function sharedVolume(id: string, size: number, role: string): Resource {
 export function mountDisk(size: number, root = '/mnt/a'): Resource {
   return scalar('disk', size, { disk: { source: { type: 'MOUNT', mount: { root } } } })
 }
+
+// --- Operations ---
+
+export const reserve = (resources: Resource[], source?: Resource[]): OfferOperation => ({
+  type: 'RESERVE',
+  reserve: { resources, ...(source && { source }) },
+})
+export const unreserve = (...resources: Resource[]): OfferOperation => ({
+  type: 'UNRESERVE',
+  unreserve: { resources },
+})
+export const create = (...volumes: Resource[]): OfferOperation => ({
+  type: 'CREATE',
+  create: { volumes },
+})
+export const destroy = (...volumes: Resource[]): OfferOperation => ({
+  type: 'DESTROY',
+  destroy: { volumes },
+})
+export const grow = (volume: Resource, addition: Resource): OfferOperation => ({
+  type: 'GROW_VOLUME',
+  grow_volume: { volume, addition },
+})
+export const shrink = (volume: Resource, value: number): OfferOperation => ({
+  type: 'SHRINK_VOLUME',
+  shrink_volume: { volume, subtract: { value } },
+})
+
+/** Disk dynamically reserved to `eng`. */
+export const engDisk = (size: number) => reserved(scalar('disk', size), dynamic('eng'))
 
 // --- Generators ---
 

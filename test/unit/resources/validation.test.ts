@@ -225,6 +225,15 @@ masters('documents of any format come back canonical', () => {
   ])
 })
 
+masters('lists and messages are bounded', () => {
+  const distinct = (count: number) => Array.from({ length: count }, (_, i) => scalar(`r${i}`, 1))
+  must(checked(...distinct(1000)))
+  refused(checked(...distinct(1001)), 'LIMIT', 'resources')
+  const found = validateResource({ ...cpu, role: `${'x'.repeat(100_000)}/` })
+  refused(found, 'R9', 'role')
+  assert.ok(found!.message.length < 1100)
+})
+
 masters('S1: an id occurs once per role', () => {
   const check = (...list: Resource[]) => checkPersistenceIds(list, 'r')
   accepted(check(volume('v1', 1, 'eng'), volume('v1', 1, 'ops'), volume('v2', 1, 'eng'), cpu))
