@@ -350,6 +350,10 @@ detected('a small host keeps half, an unknown one gets the fallbacks', () => {
     agentResources([], { cpus: 1, memoryMb: 2048, diskMb: 10_240 }),
     parse('cpus:1;mem:1024;disk:5120;ports:[31000-32000]'),
   )
+  same(
+    agentResources([], { cpus: 1, memoryMb: 3000, diskMb: 12_000.5 }),
+    parse('cpus:1;mem:1976;disk:6880;ports:[31000-32000]'),
+  )
   same(agentResources([], {}), parse('cpus:1;mem:1024;disk:10240;ports:[31000-32000]'))
 })
 
