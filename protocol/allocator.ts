@@ -7,7 +7,7 @@
 import Type, { type Static } from 'typebox'
 import { message } from './message.ts'
 import { mapOf } from './schema.ts'
-import { DomainInfo } from './v1/agent.ts'
+import { AgentCapabilityType, DomainInfo } from './v1/agent.ts'
 import { FrameworkCapabilityType, OfferConstraints, OfferFilters } from './v1/framework.ts'
 import { Attribute, Resource } from './v1/resources.ts'
 
@@ -80,6 +80,8 @@ export const AddAgents = message(
         hostname: Type.String(),
         attributes: Type.Array(Attribute),
         domain: Type.Optional(DomainInfo),
+        /** Absent: all that there are. */
+        capabilities: Type.Optional(Type.Array(AgentCapabilityType)),
         total: Type.Array(Resource),
         active: Type.Boolean(),
         /** What tasks and executors on it use, also of frameworks that are not known yet. */

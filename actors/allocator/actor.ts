@@ -1,0 +1,108 @@
+/**
+ * The allocator as an actor: keeps the books that the master's messages tell of, and decides which of
+ * them call for a run. Supervised beside its master, which must tell a restarted one everything again:
+ * it holds soft state only. Spec: allocator.md §3.
+ */
+import { masterToAllocator } from '../../protocol/allocator.ts'
+import { type Context, type Handlers, type Pid, pid, table } from '../../src/runtime/index.ts'
+import {
+  addAgent,
+  type NewAgent,
+  recoverShare,
+  removeAgent,
+  setAgentActive,
+  updateAgent,
+} from './agents.ts'
+import { ResourceNames } from './bundle.ts'
+import { newCluster, type Settings } from './cluster.ts'
+import * as frameworks from './frameworks.ts'
+import { type AllocatorState, awaitInterval, beginRun, RunAllocation, trigger } from './runs.ts'
+
+export interface AllocatorArgs {
+  readonly settings: (names: ResourceNames) => Settings
+  /** Who is told allocations; undefined = the actor `master` of the same node. */
+  readonly master: Pid | undefined
+}
+
+const messages = [...masterToAllocator, RunAllocation] as const
+
+const handlers: Handlers<AllocatorState, typeof messages> = {
+  ADD_FRAMEWORK(state, { framework, active, used }, cx) {
+    frameworks.addFramework(state.cluster, framework, active, used)
+    if (active) trigger(state, 'all', cx)
+  },
+  UPDATE_FRAMEWORK_OPTIONS(state, { framework }) {
+    frameworks.updateFramework(state.cluster, framework)
+  },
+  REMOVE_FRAMEWORK(state, { framework_id }) {
+    frameworks.removeFramework(state.cluster, framework_id)
+  },
+  ACTIVATE_FRAMEWORK(state, { framework_id }, cx) {
+    frameworks.activateFramework(state.cluster, framework_id)
+    trigger(state, 'all', cx)
+  },
+  DEACTIVATE_FRAMEWORK(state, { framework_id }) {
+    frameworks.deactivateFramework(state.cluster, framework_id)
+  },
+  ADD_AGENTS(state, { agents }, cx) {
+    trigger(
+      state,
+      agents.map((agent: NewAgent) => addAgent(state.cluster, agent)),
+      cx,
+    )
+  },
+  REMOVE_AGENT(state, { agent_id }) {
+    removeAgent(state.cluster, agent_id)
+  },
+  ACTIVATE_AGENT(state, { agent_id }) {
+    setAgentActive(state.cluster, agent_id, true)
+  },
+  DEACTIVATE_AGENT(state, { agent_id }) {
+    setAgentActive(state.cluster, agent_id, false)
+  },
+  UPDATE_AGENT(state, update, cx) {
+    const changed = updateAgent(state.cluster, update)
+    if (changed !== undefined) trigger(state, [changed], cx)
+  },
+  // Does not call for a run: a framework that declines at once would have one at once.
+  RECOVER_RESOURCES(state, { shares, refuse_seconds }, cx) {
+    const nowMs = cx.monotonic()
+    for (const share of shares) recoverShare(state.cluster, share, refuse_seconds, nowMs)
+  },
+  // What is offered and what is in use count alike in shares.
+  USE_RESOURCES() {},
+  SUPPRESS_OFFERS(state, { framework_id, roles }) {
+    frameworks.suppressOffers(state.cluster, framework_id, roles)
+  },
+  REVIVE_OFFERS(state, { framework_id, roles }, cx) {
+    frameworks.reviveOffers(state.cluster, framework_id, roles)
+    trigger(state, 'all', cx)
+  },
+  UPDATE_WEIGHTS(state, { weights }) {
+    for (const [role, weight] of Object.entries(weights)) {
+      state.cluster.roles.setWeight(role, weight)
+    }
+  },
+  RUN_ALLOCATION(state, _body, cx) {
+    beginRun(state, cx)
+  },
+}
+
+export const allocatorBehaviour = table<AllocatorState, typeof messages, AllocatorArgs>({
+  label: 'allocator',
+  messages,
+  init({ settings, master }, cx: Context) {
+    const names = new ResourceNames()
+    const state: AllocatorState = {
+      cluster: newCluster(settings(names), names, cx.random),
+      master: master ?? pid('master', cx.node),
+      candidates: new Set(),
+      queuedMs: undefined,
+      intervalDue: false,
+      current: undefined,
+    }
+    awaitInterval(state, cx)
+    return state
+  },
+  handlers,
+})

@@ -1,0 +1,115 @@
+/** Agents as the allocator follows them: totals, nature, what is used and given back. Spec: §3, §10. */
+import type { AddAgents, Share, UpdateAgent } from '../../protocol/allocator.ts'
+import type { Payload } from '../../protocol/message.ts'
+import { equalAttributes, equals, resources } from '../../src/resources/index.ts'
+import { type Bundle, bundleOf, EMPTY } from './bundle.ts'
+import type { Agent, Cluster } from './cluster.ts'
+import { natureOf } from './eligibility.ts'
+import { refusalMs, refuse } from './filters.ts'
+import { refresh, requireClient, requireFramework } from './frameworks.ts'
+import { hold, release, releaseAll } from './ledger.ts'
+
+export type NewAgent = Payload<typeof AddAgents>['agents'][number]
+
+/**
+ * An agent with what is used of it, also by frameworks that are not known yet. One that is there
+ * already is replaced, holdings and all.
+ */
+export function addAgent(cluster: Cluster, added: NewAgent): Agent {
+  removeAgent(cluster, added.agent_id)
+  const { agent_id: id, hostname, attributes, domain, capabilities, active } = added
+  const total = bundleOf(resources(added.total), cluster.names)
+  const agent: Agent = {
+    id,
+    hostname,
+    domain,
+    capabilities,
+    attributes,
+    active,
+    gone: false,
+    nature: natureOf({ domain, capabilities }, total, cluster.settings),
+    total,
+    holdings: [],
+    available: total,
+  }
+  cluster.agents.set(agent.id, agent)
+  cluster.tree.changeTotals(total.millis, 1)
+  for (const share of added.used) {
+    const client = requireClient(requireFramework(cluster, share.framework_id), share.role)
+    hold(cluster, agent, client, bundleOf(resources(share.resources), cluster.names))
+    refresh(cluster, client)
+  }
+  return agent
+}
+
+/** Whoever held something of it holds it no more. */
+export function removeAgent(cluster: Cluster, id: string): void {
+  const agent = cluster.agents.get(id)
+  if (agent === undefined) return
+  for (const { client } of [...agent.holdings]) {
+    releaseAll(cluster, agent, client)
+    refresh(cluster, client)
+  }
+  forgetFilters(cluster, agent)
+  cluster.tree.changeTotals(agent.total.millis, -1)
+  agent.gone = true
+  cluster.agents.delete(id)
+}
+
+/** Returns the agent if anything has changed. Other attributes make all its filters void. */
+export function updateAgent(
+  cluster: Cluster,
+  update: Payload<typeof UpdateAgent>,
+): Agent | undefined {
+  const agent = cluster.agents.get(update.agent_id)
+  if (agent === undefined) return undefined
+  const total = bundleOf(resources(update.total), cluster.names)
+  const grown = !equals(total.resources, agent.total.resources)
+  const moved = !equalAttributes(agent.attributes, update.attributes)
+  if (grown) setTotal(cluster, agent, total)
+  if (moved) {
+    agent.attributes = update.attributes
+    forgetFilters(cluster, agent)
+  }
+  return grown || moved ? agent : undefined
+}
+
+/** Its resources are offered from the next run on, or not any more. */
+export function setAgentActive(cluster: Cluster, id: string, active: boolean): void {
+  const agent = cluster.agents.get(id)
+  if (agent !== undefined) agent.active = active
+}
+
+/**
+ * Shares that are free again. What is not there any more (agent, framework, holding) is passed over:
+ * it became free when that went. With `refuseSeconds`, frameworks that are active get a filter.
+ */
+export function recoverShare(
+  cluster: Cluster,
+  share: Share,
+  refuseSeconds: number | undefined,
+  nowMs: number,
+): void {
+  const agent = cluster.agents.get(share.agent_id)
+  const client = cluster.frameworks.get(share.framework_id)?.clients.get(share.role)
+  if (agent === undefined || client === undefined) return
+  const freed = release(cluster, agent, client, share.resources)
+  const durationMs = refuseSeconds === undefined ? 0 : refusalMs(refuseSeconds)
+  if (durationMs > 0 && freed !== EMPTY && client.subscribed && client.framework.active) {
+    const lastsMs = Math.max(durationMs, cluster.settings.allocationIntervalMs)
+    refuse(client.filters, agent, { refused: freed, untilMs: nowMs + lastsMs })
+  }
+  if (client.agents.size === 0) refresh(cluster, client)
+}
+
+function setTotal(cluster: Cluster, agent: Agent, total: Bundle): void {
+  cluster.tree.changeTotals(agent.total.millis, -1)
+  cluster.tree.changeTotals(total.millis, 1)
+  agent.total = total
+  agent.nature = natureOf(agent, total, cluster.settings)
+  agent.available = undefined
+}
+
+function forgetFilters(cluster: Cluster, agent: Agent): void {
+  for (const client of cluster.clients) client?.filters.delete(agent)
+}

@@ -1,0 +1,108 @@
+/**
+ * What the allocator knows of the cluster: agents, frameworks, roles, and who holds what. Everything
+ * but the share tree is in plain objects; nothing here knows of actors. Spec: allocator.md §2.
+ */
+import type { AgentCapabilityType, DomainInfo } from '../../protocol/v1/agent.ts'
+import type { Attribute } from '../../protocol/v1/resources.ts'
+import type { Random } from '../../src/runtime/ports.ts'
+import type { Bundle, ResourceNames } from './bundle.ts'
+import type { Admission } from './constraints.ts'
+import type { Minimum, Nature } from './eligibility.ts'
+import type { Filter } from './filters.ts'
+import type { Policy } from './policies.ts'
+import { Roles } from './roles.ts'
+import { ShareTree } from './share-tree.ts'
+
+/** What an operator can choose about allocation. */
+export interface Settings {
+  readonly policy: Policy
+  /** Between the end of one run over all agents and the next, ms. Filters last at least as long. */
+  readonly allocationIntervalMs: number
+  /** An offer holds at least one of these; anything is offered if there is none. */
+  readonly minAllocatable: readonly Minimum[]
+  /** Agents with gpus are kept for frameworks that know GPU_RESOURCES. */
+  readonly filterGpuResources: boolean
+  /** Resource names that do not count in shares. */
+  readonly fairSharingExcluded: readonly string[]
+  /** The master's region: agents elsewhere are for frameworks that know REGION_AWARE. */
+  readonly region: string | undefined
+}
+
+export interface Agent {
+  readonly id: string
+  readonly hostname: string
+  readonly domain: DomainInfo | undefined
+  /** Undefined = all that there are. */
+  readonly capabilities: readonly AgentCapabilityType[] | undefined
+  attributes: readonly Attribute[]
+  active: boolean
+  /** It was removed; a run that still has it on its list passes it by. */
+  gone: boolean
+  /** Which frameworks it suits; follows from domain, capabilities and total. */
+  nature: Nature
+  total: Bundle
+  /** Who has what of it, offered or in use; one entry a client. */
+  readonly holdings: Holding[]
+  /** What nobody holds; undefined when it must be computed anew. */
+  available: Bundle | undefined
+}
+
+export interface Holding {
+  readonly client: Client
+  bundle: Bundle
+}
+
+export interface Framework {
+  readonly id: string
+  /** False while only agents have spoken of it. */
+  known: boolean
+  active: boolean
+  /** Bits of `Capability`. */
+  capabilities: number
+  /** By role: those that it is subscribed to, and those where it still holds something. */
+  readonly clients: Map<string, Client>
+}
+
+/** A framework in one of its roles. */
+export interface Client {
+  readonly framework: Framework
+  readonly role: string
+  /** Its leaf in the share tree, or `NOWHERE`. */
+  leaf: number
+  subscribed: boolean
+  suppressed: boolean
+  /** Instead of the cluster's, if there. */
+  minimums: readonly Minimum[] | undefined
+  /** Its offer constraints; undefined = any agent. */
+  admits: Admission | undefined
+  /** At most `FILTERS_MAX` for each agent. */
+  readonly filters: Map<Agent, Filter[]>
+  /** Where it holds something. */
+  readonly agents: Set<Agent>
+}
+
+export interface Cluster {
+  readonly settings: Settings
+  readonly names: ResourceNames
+  readonly tree: ShareTree
+  readonly roles: Roles
+  readonly agents: Map<string, Agent>
+  readonly frameworks: Map<string, Framework>
+  /** By leaf of the share tree. */
+  readonly clients: Array<Client | undefined>
+}
+
+/** `names` are the ones by which the settings' minimums were made. */
+export function newCluster(settings: Settings, names: ResourceNames, random: Random): Cluster {
+  const { policy, fairSharingExcluded: excluded } = settings
+  const tree = new ShareTree({ names, policy, random, excluded })
+  return {
+    settings,
+    names,
+    tree,
+    roles: new Roles(tree),
+    agents: new Map(),
+    frameworks: new Map(),
+    clients: [],
+  }
+}
