@@ -40,6 +40,12 @@ export function isTerminal(state: TaskState): boolean {
   return terminalTaskStates.has(state)
 }
 
+/**
+ * Key of the label by which a status of a built-in executor says how the command ended: the exit code,
+ * or 128 + n for signal n. Ours: Mesos says it in the message only.
+ */
+export const exitStatusLabel = 'exit_status'
+
 export const TaskStatusSource = Type.Enum(['SOURCE_MASTER', 'SOURCE_AGENT', 'SOURCE_EXECUTOR'])
 export type TaskStatusSource = Static<typeof TaskStatusSource>
 
