@@ -31,6 +31,7 @@ export function addAgent(cluster: Cluster, added: NewAgent): Agent {
     total,
     holdings: [],
     available: total,
+    emptied: undefined,
   }
   cluster.agents.set(agent.id, agent)
   cluster.tree.changeTotals(total.millis, 1)

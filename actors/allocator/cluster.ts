@@ -45,6 +45,8 @@ export interface Agent {
   readonly holdings: Holding[]
   /** What nobody holds; undefined when it must be computed anew. */
   available: Bundle | undefined
+  /** What was available until one client took it all: comes back as it was if nothing else changes. */
+  emptied: Bundle | undefined
 }
 
 export interface Holding {

@@ -81,7 +81,8 @@ function computeAvailable({ names }: Cluster, { total, holdings }: Agent): Bundl
 
 function settle(cluster: Cluster, agent: Agent, holding: Holding, left: Bundle): void {
   const { client, bundle: before } = holding
-  agent.available = undefined
+  const refilled = agent.available === EMPTY && agent.emptied === before && left === EMPTY
+  agent.available = refilled ? before : undefined
   if (left === EMPTY) {
     const last = agent.holdings.pop()!
     if (last !== holding) agent.holdings[agent.holdings.indexOf(holding)] = last

@@ -52,7 +52,7 @@ export class Run implements Visitor {
 
   /** Allocates what is free on one agent. */
   allocate(agent: Agent): void {
-    if (!agent.active || agent.gone) return
+    if (!agent.active || agent.gone || this.#cluster.tree.idle) return
     const available = availableOf(this.#cluster, agent)
     if (available === EMPTY) return
     this.#agent = agent
@@ -134,6 +134,7 @@ export class Run implements Visitor {
     // Known without computing it anew, except that shared volumes stay available.
     if (takers.length > 0 && this.#left === EMPTY && (agent.total.traits & Trait.SHARED) === 0) {
       agent.available = EMPTY
+      agent.emptied = takers.length === 1 ? this.#taken[0] : undefined
     }
     takers.length = 0
     this.#taken.length = 0

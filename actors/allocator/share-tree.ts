@@ -182,6 +182,11 @@ export class ShareTree {
     return this.#childCount[node]! > 0
   }
 
+  /** Nobody is to be served at all. */
+  get idle(): boolean {
+    return this.#activeCount[ROOT] === 0
+  }
+
   /** Visits the active leaves in the order in which they shall be served. */
   walk(visitor: Visitor): void {
     this.#walkFrom(ROOT, visitor)

@@ -23,7 +23,7 @@ export function documents(text: string): Resource[] {
   return [...parsed.value]
 }
 
-export interface World {
+export interface Books {
   readonly cluster: Cluster
   /** Adds an active framework; default role `*`, with MULTI_ROLE and all that opts in to nothing. */
   framework(id: string, roles?: string[], more?: Partial<FrameworkOptions>): void
@@ -40,7 +40,7 @@ export interface World {
   share(role: string, framework?: string): number
 }
 
-export function world(options: AllocationOptions = {}, seed = 1): World {
+export function books(options: AllocationOptions = {}, seed = 1): Books {
   const names = new ResourceNames()
   const cluster = newCluster(settingsOf(options)(names), names, stream(seed))
   return {

@@ -1,12 +1,12 @@
 /** Fair sharing over whole agents. Spec: allocator.md §13, §14 "Allocator, fairness". */
 
-import { documents, told, world } from '../../support/allocation.ts'
+import { documents, told, books } from '../../support/allocation.ts'
 import { assert, suite } from '../../support/suite.ts'
 
 const test = suite('allocator fairness')
 
 test('each new agent goes whole to the role, then framework, with the least dominant share', () => {
-  const w = world()
+  const w = books()
   const near = (role: string, share: number) => assert.ok(Math.abs(w.share(role) - share) < 0.01)
 
   w.framework('f1', ['role1'])
@@ -39,7 +39,7 @@ test('each new agent goes whole to the role, then framework, with the least domi
 })
 
 test('the paper of dominant resource fairness: 3 and 2 tasks, both at two thirds', () => {
-  const w = world({ minAllocatableResources: '' })
+  const w = books({ minAllocatableResources: '' })
   w.agent('a', 'cpus:9;mem:18')
   w.framework('A')
   w.framework('B')
