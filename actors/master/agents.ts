@@ -1,0 +1,222 @@
+/** Agents in the master's books: how they enter, lose their link and leave. Spec: master.md §4-7; states.md §3. */
+
+import type { RunningExecutor } from '../../protocol/agent.ts'
+import {
+  ActivateAgent,
+  AddAgents,
+  DeactivateAgent,
+  RecoverResources,
+  RemoveAgent,
+  type Share,
+} from '../../protocol/allocator.ts'
+import type { Payload } from '../../protocol/message.ts'
+import type {
+  AgentInfo,
+  ExecutorInfo,
+  Resource,
+  Task,
+  TaskStatusReason,
+} from '../../protocol/v1/index.ts'
+import { resources } from '../../src/resources/index.ts'
+import type { Context, Pid } from '../../src/runtime/index.ts'
+import { agentDocument } from './documents.ts'
+import { announce, sendAgentFailure } from './events.ts'
+import { startPings, stopPings } from './health.ts'
+import { count } from './metrics.ts'
+import { encodeAgentPart } from './offer-encoding.ts'
+import { rescindOffers } from './offers.ts'
+import { agentShares, holdsResources, sharesOf, taskShares } from './shares.ts'
+import { type Agent, deepFreeze, type Framework, type MasterState } from './state.ts'
+import { addTask, completeTask, declareTask, fateOf } from './tasks.ts'
+
+/** What an agent brings along. */
+export interface Arrival {
+  readonly info: AgentInfo
+  readonly version: string
+  readonly pid: Pid
+  /** Of frameworks that are in the books. */
+  readonly tasks: readonly Task[]
+  readonly executors: readonly RunningExecutor[]
+}
+
+/** Registers an agent that is not in the books, with its tasks and executors. */
+export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Agent {
+  const { info, version, pid } = arrival
+  const agent: Agent = {
+    id: info.id!.value,
+    info: deepFreeze(info),
+    version,
+    pid,
+    connected: true,
+    registeredMs: cx.now(),
+    reregisteredMs: undefined,
+    total: deepFreeze(resources(info.resources ?? [])),
+    missedPings: 0,
+    tasks: new Set(),
+    executors: new Map(),
+    offers: new Set(),
+    killed: new Map(),
+    encoded: encodeAgentPart(info),
+  }
+  state.agents.set(agent.id, agent)
+  state.agentsByPid.set(pid, agent)
+  state.recovered.delete(agent.id)
+  state.unreachable.delete(agent.id)
+  state.removed.delete(agent.id)
+  cx.link(pid)
+  for (const task of arrival.tasks) {
+    const framework = state.frameworks.get(task.framework_id.value)
+    if (framework !== undefined) addTask(state, framework, agent, task, cx)
+  }
+  for (const { framework_id, executor_info } of arrival.executors) {
+    addExecutor(agent, framework_id.value, executor_info)
+  }
+  enterAllocator(state, agent, cx)
+  startPings(state, agent, cx)
+  count(state, 'master/agents_added')
+  const body = { agent: agentDocument(agent) }
+  announce(state, 'agent', agent.id, { type: 'AGENT_ADDED', agent_added: body }, cx)
+  return agent
+}
+
+/** The allocator learns an agent with all that is used on it. */
+function enterAllocator(state: MasterState, agent: Agent, cx: Context): void {
+  const { hostname, attributes = [], domain } = agent.info
+  const entry: Payload<typeof AddAgents>['agents'][number] = {
+    agent_id: agent.id,
+    hostname,
+    attributes,
+    ...(domain !== undefined && { domain }),
+    total: agent.total as unknown as Resource[],
+    active: agent.connected,
+    used: agentShares(agent),
+  }
+  cx.send(state.allocator, AddAgents, { agents: [entry] })
+}
+
+/** The same for an agent that turned out to use what was never offered. */
+export function reenterAllocator(state: MasterState, agent: Agent, cx: Context): void {
+  rescindOffers(state, [...agent.offers], cx)
+  cx.send(state.allocator, RemoveAgent, { agent_id: agent.id })
+  enterAllocator(state, agent, cx)
+}
+
+export function addExecutor(agent: Agent, frameworkId: string, info: ExecutorInfo): void {
+  let executors = agent.executors.get(frameworkId)
+  if (executors === undefined) {
+    executors = new Map()
+    agent.executors.set(frameworkId, executors)
+  }
+  executors.set(info.executor_id.value, info)
+}
+
+/** Takes an executor out of the books; returns what it used, for the allocator. */
+export function takeExecutor(agent: Agent, frameworkId: string, executorId: string): Share[] {
+  const executors = agent.executors.get(frameworkId)
+  const info = executors?.get(executorId)
+  if (executors === undefined || info === undefined) return []
+  executors.delete(executorId)
+  if (executors.size === 0) agent.executors.delete(frameworkId)
+  return sharesOf(frameworkId, agent.id, info.resources)
+}
+
+/** Resources that were used are free again. */
+export function release(state: MasterState, shares: Share[], cx: Context): void {
+  if (shares.length > 0) cx.send(state.allocator, RecoverResources, { shares, used: true })
+}
+
+/**
+ * The link to an agent broke: no offers of it, and time to come back. What non-checkpointing frameworks
+ * ran there is over, since their executors die with the agent's process.
+ */
+export function disconnectAgent(state: MasterState, agent: Agent, cx: Context): void {
+  if (!agent.connected) return
+  agent.connected = false
+  state.agentsByPid.delete(agent.pid)
+  cx.send(state.allocator, DeactivateAgent, { agent_id: agent.id })
+  rescindOffers(state, [...agent.offers], cx)
+  for (const task of [...agent.tasks]) {
+    const framework = state.frameworks.get(task.framework_id.value)
+    if (framework !== undefined && framework.info.checkpoint !== true) {
+      loseTask(state, framework, task, cx)
+    }
+  }
+  for (const frameworkId of [...agent.executors.keys()]) {
+    if (state.frameworks.get(frameworkId)?.info.checkpoint === true) continue
+    for (const executorId of [...(agent.executors.get(frameworkId)?.keys() ?? [])]) {
+      release(state, takeExecutor(agent, frameworkId, executorId), cx)
+    }
+  }
+  const agent_id = { value: agent.id }
+  const event = { type: 'AGENT_DISCONNECTED', agent_disconnected: { agent_id } } as const
+  announce(state, 'agent', agent.id, event, cx)
+}
+
+function loseTask(state: MasterState, framework: Framework, task: Task, cx: Context): void {
+  const shares = holdsResources(task) ? taskShares(task) : []
+  const reason = 'REASON_AGENT_DISCONNECTED'
+  const message = 'the agent is disconnected and the framework does not checkpoint'
+  declareTask(state, framework, task, { state: 'TASK_LOST', reason, message }, cx)
+  completeTask(state, framework, task)
+  release(state, shares, cx)
+}
+
+/** The agent is back under an address, which is linked from now on. */
+export function connectAgent(state: MasterState, agent: Agent, pid: Pid, cx: Context): void {
+  agent.pid = pid
+  agent.connected = true
+  agent.missedPings = 0
+  agent.reregisteredMs = cx.now()
+  state.agentsByPid.set(pid, agent)
+  cx.link(pid)
+  cx.send(state.allocator, ActivateAgent, { agent_id: agent.id })
+}
+
+/** Why an agent leaves the books, and what becomes of its tasks (states.md §3). */
+export interface Departure {
+  readonly reason: TaskStatusReason
+  readonly message: string
+  /** Since when it does not answer; its tasks are kept as unreachable. Absent: they are lost. */
+  readonly unreachableMs?: number
+}
+
+/** Takes an agent out of the books. The registry must have it out already (master.md §19 (5)). */
+export function removeAgent(
+  state: MasterState,
+  agent: Agent,
+  departure: Departure,
+  cx: Context,
+): void {
+  const { unreachableMs } = departure
+  stopPings(agent, cx)
+  cx.cancel(reregisterTimer(agent))
+  if (agent.connected) cx.unlink(agent.pid)
+  state.agents.delete(agent.id)
+  state.agentsByPid.delete(agent.pid)
+  state.removed.set(agent.id, true)
+  cx.send(state.allocator, RemoveAgent, { agent_id: agent.id })
+  rescindOffers(state, [...agent.offers], cx)
+  for (const task of [...agent.tasks]) {
+    const framework = state.frameworks.get(task.framework_id.value)
+    if (framework === undefined) continue
+    const unreachable = unreachableMs !== undefined
+    const next = unreachable ? fateOf(framework, 'TASK_UNREACHABLE') : 'TASK_LOST'
+    const wasOver = !holdsResources(task)
+    declareTask(state, framework, task, { ...departure, state: next }, cx)
+    if (unreachable && !wasOver) keepUnreachable(framework, task)
+    else completeTask(state, framework, task)
+  }
+  sendAgentFailure(state, agent.id, cx)
+  count(state, 'master/agents_removed')
+}
+
+/** Both TASK_UNREACHABLE and the TASK_LOST of others may come back with their agent (states.md §3.1). */
+function keepUnreachable(framework: Framework, task: Task): void {
+  framework.tasks.delete(task.task_id.value)
+  framework.unreachable.set(task.task_id.value, task)
+}
+
+/** The timer that runs while a registered agent is disconnected. */
+export function reregisterTimer({ id }: Agent): string {
+  return `reregister ${id}`
+}

@@ -1,0 +1,137 @@
+/** What operators read of the master's state. Spec: operator-api.md §B, §F. */
+
+import type { MasterAgents, MasterFrameworks, MasterTasks } from '../../protocol/operator.ts'
+import type {
+  AgentState,
+  ExecutorState,
+  FrameworkState,
+  Role,
+  Task,
+} from '../../protocol/v1/index.ts'
+import { merge } from '../../src/resources/index.ts'
+import { offerDocument } from './offer-encoding.ts'
+import {
+  allocatedOnAgent,
+  allocatedToFramework,
+  documents,
+  holdsResources,
+  offeredOnAgent,
+  offeredToFramework,
+} from './shares.ts'
+import {
+  type Agent,
+  type CompletedFramework,
+  type Framework,
+  isActive,
+  type MasterState,
+  toTimeInfo,
+  withoutAllocation,
+} from './state.ts'
+
+export function agentDocument(agent: Agent): AgentState {
+  const { info, connected, version, pid, registeredMs, reregisteredMs, total } = agent
+  return {
+    agent_info: info,
+    active: connected,
+    deactivated: false,
+    version,
+    pid,
+    registered_time: toTimeInfo(registeredMs),
+    ...(reregisteredMs !== undefined && { reregistered_time: toTimeInfo(reregisteredMs) }),
+    total_resources: documents(total),
+    allocated_resources: allocatedOnAgent(agent),
+    offered_resources: offeredOnAgent(agent),
+    capabilities: [],
+  }
+}
+
+export function agentsDocument(state: MasterState): MasterAgents {
+  return {
+    agents: [...state.agents.values()].map(agentDocument),
+    recovered_agents: [...state.recovered.values()],
+  }
+}
+
+export function frameworkDocument(state: MasterState, framework: Framework): FrameworkState {
+  const { info, phase, registeredMs, reregisteredMs, constraints } = framework
+  const agents = [...state.agents.values()]
+  return {
+    framework_info: info,
+    active: isActive(framework),
+    connected: phase === 'connected' || phase === 'subscribing',
+    recovered: phase === 'recovered',
+    ...(registeredMs !== undefined && { registered_time: toTimeInfo(registeredMs) }),
+    ...(reregisteredMs !== undefined && { reregistered_time: toTimeInfo(reregisteredMs) }),
+    offers: [...framework.offers].map(offerDocument),
+    allocated_resources: allocatedToFramework(framework, agents),
+    offered_resources: offeredToFramework(framework),
+    ...(constraints !== undefined && { offer_constraints: constraints }),
+  }
+}
+
+function completedDocument(completed: CompletedFramework): FrameworkState {
+  const { info, registeredMs, unregisteredMs } = completed
+  return {
+    framework_info: info,
+    active: false,
+    connected: false,
+    recovered: false,
+    ...(registeredMs !== undefined && { registered_time: toTimeInfo(registeredMs) }),
+    unregistered_time: toTimeInfo(unregisteredMs),
+  }
+}
+
+export function frameworksDocument(state: MasterState): MasterFrameworks {
+  return {
+    frameworks: [...state.frameworks.values()].map((each) => frameworkDocument(state, each)),
+    completed_frameworks: [...state.completedFrameworks.values()].map(completedDocument),
+  }
+}
+
+export function tasksDocument(state: MasterState): MasterTasks {
+  const frameworks = [...state.frameworks.values()]
+  const ended = [...state.completedFrameworks.values()]
+  return {
+    tasks: frameworks.flatMap(({ tasks }) => [...tasks.values()]),
+    unreachable_tasks: frameworks.flatMap(({ unreachable }) => [...unreachable.values()]),
+    completed_tasks: [...ended.flatMap(({ tasks }) => tasks), ...frameworks.flatMap(completedOf)],
+  }
+}
+
+function completedOf({ completed }: Framework): readonly Task[] {
+  return completed
+}
+
+export function executorsDocument(state: MasterState): ExecutorState[] {
+  return [...state.agents.values()].flatMap(({ id, executors }) =>
+    [...executors.values()].flatMap((ofFramework) =>
+      [...ofFramework.values()].map((executor_info) => ({
+        executor_info,
+        agent_id: { value: id },
+      })),
+    ),
+  )
+}
+
+/** Roles that some framework has, or that have a weight. */
+export function rolesDocument(state: MasterState): Role[] {
+  const frameworks = [...state.frameworks.values()]
+  const names = new Set([...frameworks.flatMap(({ roles }) => roles), ...state.weights.keys()])
+  return [...names].sort().map((name) => {
+    const members = frameworks.filter(({ roles }) => roles.includes(name))
+    const used = members.flatMap(({ tasks, offers }) => [
+      ...[...tasks.values()]
+        .filter(holdsResources)
+        .flatMap(({ resources = [] }) => resources)
+        .filter(({ allocation_info }) => (allocation_info?.role ?? '*') === name)
+        .map(withoutAllocation),
+      ...[...offers].filter(({ share }) => share.role === name).flatMap((o) => o.share.resources),
+    ])
+    return {
+      name,
+      weight: state.weights.get(name) ?? 1,
+      frameworks: members.map(({ id: value }) => ({ value })),
+      resources: documents(merge(used.filter(({ type }) => type === 'SCALAR'))),
+    }
+  })
+}

@@ -1,0 +1,114 @@
+/**
+ * The master: admits agents, subscribes frameworks, offers to these what those have, and keeps the books
+ * of tasks. Life cycle: machine.ts; data: state.ts; one file for each conversation.
+ *
+ * It is supervised with its registrar and its allocator as one: what each of them knows depends on the
+ * others, so when one is lost all start anew, and the books are rebuilt from the registry, the agents and
+ * the schedulers. Spec: master.md.
+ */
+import { agentToMaster } from '../../protocol/agent.ts'
+import { allocatorToMaster } from '../../protocol/allocator.ts'
+import {
+  type ChildSpec,
+  type Context,
+  child,
+  describe,
+  isOrderly,
+  nodeModule,
+  pid,
+  statechart,
+  supervisor,
+} from '../../src/runtime/index.ts'
+import { allocator, loadPolicy } from '../allocator/index.ts'
+import { registrar } from '../registrar/index.ts'
+import { serveCall } from './calls.ts'
+import { executorExited, fromExecutor } from './executors.ts'
+import { agentExited, pong } from './health.ts'
+import { Calls, Elected, LeadershipLost } from './internal.ts'
+import { parseWeights } from './leadership.ts'
+import { lifecycle } from './machine.ts'
+import { makeOffers } from './offers.ts'
+import { MasterOptions } from './options.ts'
+import { registerAgent, unregisterAgent } from './registration.ts'
+import { reregisterAgent } from './reregistration.ts'
+import type { Agent, MasterArgs, MasterState } from './state.ts'
+import { updateStatus } from './tasks.ts'
+
+export { MasterOptions } from './options.ts'
+
+/** Agents and allocations in one mailbox: room for a re-registration of 50,000 agents at once. */
+const MAILBOX_MAX = 500_000
+
+/** The child spec of a master, called `master`. Its registrar and allocator live on the same node. */
+export function master(args: MasterArgs): ChildSpec {
+  return child({ id: 'master', behaviour, args, restart: 'permanent', mailboxMax: MAILBOX_MAX })
+}
+
+const messages = [...agentToMaster, ...allocatorToMaster, Calls, Elected, LeadershipLost] as const
+
+/** Runs `then` for the registered agent that sent the message in service; others are not heard. */
+function fromAgent(state: MasterState, cx: Context, then: (agent: Agent) => void): void {
+  const agent = state.agentsByPid.get(cx.from)
+  if (agent !== undefined) then(agent)
+}
+
+const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
+  label: 'master',
+  messages,
+  machine: lifecycle,
+  handlers: {
+    REGISTER_AGENT: registerAgent,
+    REREGISTER_AGENT: reregisterAgent,
+    UNREGISTER_AGENT(state, { agent_id }, cx) {
+      fromAgent(state, cx, (agent) => {
+        if (agent.id === agent_id.value) unregisterAgent(state, agent, cx)
+      })
+    },
+    STATUS_UPDATE: (state, update, cx) =>
+      fromAgent(state, cx, (agent) => updateStatus(state, agent, update, cx)),
+    EXITED_EXECUTOR: (state, exit, cx) =>
+      fromAgent(state, cx, (agent) => executorExited(state, agent, exit, cx)),
+    EXECUTOR_MESSAGE: (state, message, cx) =>
+      fromAgent(state, cx, (agent) => fromExecutor(state, agent, message, cx)),
+    PONG: (state, _body, cx) => fromAgent(state, cx, pong),
+    ALLOCATION: (state, { shares }, cx) => makeOffers(state, shares, cx),
+    CALLS(state, { calls }, cx) {
+      for (const call of calls) serveCall(state, call, cx)
+      cx.reply({})
+    },
+  },
+  exited(state, notice, cx) {
+    const { node } = cx
+    const own = notice.pid.includes(`@${node}~`)
+    agentExited(state, notice, cx)
+    if (own && /^(intake|contender)@/.test(notice.pid) && !isOrderly(notice.reason)) {
+      throw new Error(`${notice.pid} ended: ${describe(notice.reason)}`)
+    }
+  },
+})
+
+export default nodeModule({
+  name: 'master',
+  summary: 'Admits agents, offers their resources to frameworks, and keeps the books of tasks.',
+  options: MasterOptions,
+  async children(options, { node }) {
+    parseWeights(options.weights)
+    const allocations = allocator({
+      policy: await loadPolicy(options.allocator),
+      allocationIntervalMs: options.allocation_interval_ms,
+      minAllocatableResources: options.min_allocatable_resources,
+    })
+    const args = {
+      options,
+      registrar: pid('registrar', node),
+      allocator: pid('allocator', node),
+    }
+    return [
+      supervisor(
+        'leadership',
+        [registrar({ path: `${options.work_dir}/registry` }), child(allocations), master(args)],
+        { strategy: 'one_for_all', intensity: 5, periodMs: 60_000 },
+      ),
+    ]
+  },
+})

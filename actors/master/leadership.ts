@@ -1,0 +1,69 @@
+/**
+ * The beginning of leadership: from here on this master answers where the leader answers, tells everybody
+ * that it leads, and starts the clock for the agents that the registry knows. Spec: master.md §2, §6.
+ */
+import { UpdateWeights } from '../../protocol/allocator.ts'
+import { encode, formatOf } from '../../protocol/codec.ts'
+import type { Leader } from '../../protocol/leader.ts'
+import type { Context } from '../../src/runtime/index.ts'
+import { announce } from './events.ts'
+import { openIntake } from './intake.ts'
+import { listenForSilence } from './liveness.ts'
+import { store } from './registry.ts'
+import type { MasterState } from './state.ts'
+import { markMissing } from './unreachable.ts'
+
+export function lead(state: MasterState, cx: Context): void {
+  state.electedMs = cx.now()
+  const leader: Leader = { pid: cx.self, epoch: state.epoch, master_info: state.info }
+  cx.subscribe(state.subjects.leader, ({ data, reply }) => {
+    if (reply !== undefined) cx.publish(reply, encode(leader, formatOf(data)))
+  })
+  listenForSilence(state, cx)
+  openIntake(state.options.max_queued_calls_per_framework, cx)
+  settleWeights(state, cx)
+  announce(
+    state,
+    'leader',
+    state.info.id,
+    {
+      type: 'LEADER_ELECTED',
+      leader_elected: { master_info: state.info },
+    },
+    cx,
+  )
+  cx.after('recovered agents', state.options.agent_reregister_timeout_ms, () =>
+    markMissing(state, cx),
+  )
+  cx.log('info', 'leads', { epoch: state.epoch, recovered: state.recovered.size })
+}
+
+/** Weights of the registry win over the option; the option's are stored if there are none (master.md §2). */
+function settleWeights(state: MasterState, cx: Context): void {
+  const configured = parseWeights(state.options.weights)
+  if (state.weights.size === 0 && configured.size > 0) {
+    const weights = Object.fromEntries(configured)
+    store(state, [{ type: 'UPDATE_WEIGHTS', weights }], cx, () => undefined)
+    for (const [role, weight] of configured) state.weights.set(role, weight)
+  }
+  if (state.weights.size > 0) {
+    cx.send(state.allocator, UpdateWeights, { weights: Object.fromEntries(state.weights) })
+  }
+}
+
+/**
+ * Reads `ROLE=WEIGHT` pairs.
+ * @throws Error naming the pair that is none
+ */
+export function parseWeights(pairs: readonly string[]): Map<string, number> {
+  return new Map(
+    pairs.map((pair) => {
+      const at = pair.lastIndexOf('=')
+      const weight = Number(pair.slice(at + 1))
+      if (at < 1 || !(weight > 0) || !Number.isFinite(weight)) {
+        throw new Error(`weights: '${pair}' must be ROLE=WEIGHT with a weight above 0`)
+      }
+      return [pair.slice(0, at), weight] as const
+    }),
+  )
+}

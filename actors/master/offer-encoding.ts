@@ -1,0 +1,106 @@
+/**
+ * Offers as documents and as bytes. Most of an offer is the same each time: what is said of the agent is
+ * encoded once in its life, resources once for each list that the allocator hands out, and the pieces
+ * are spliced (protocol/splice.ts). Spec: scheduler-api.md §2.1, §5.
+ */
+import { encode } from '../../protocol/codec.ts'
+import { encodeFields, type Fields, field, joinFields, joinItems } from '../../protocol/splice.ts'
+import type { AgentInfo, Offer as OfferDocument, Resource } from '../../protocol/v1/index.ts'
+import { type Resources, toWire } from '../../src/resources/index.ts'
+import type { Framework, MasterState, Offer } from './state.ts'
+
+/** The fields of an offer that only its agent decides. */
+export function encodeAgentPart(info: AgentInfo): Fields {
+  return encodeFields(agentPart(info))
+}
+
+function agentPart({ id, hostname, attributes, domain }: AgentInfo) {
+  return {
+    agent_id: id!,
+    hostname,
+    ...(attributes !== undefined && { attributes }),
+    ...(domain !== undefined && { domain }),
+  }
+}
+
+/** One offer as its framework reads it. */
+export function offerDocument({ id, framework, agent, share }: Offer): OfferDocument {
+  const multiRole = framework.capabilities.has('MULTI_ROLE')
+  const executors = agent.executors.get(framework.id)
+  return {
+    id: { value: id },
+    framework_id: { value: framework.id },
+    ...agentPart(agent.info),
+    resources: offeredResources(framework, share.role, share.resources),
+    ...(multiRole && { allocation_info: { role: share.role } }),
+    ...(executors !== undefined && {
+      executor_ids: [...executors.keys()].map((value) => ({ value })),
+    }),
+  }
+}
+
+/** An event OFFERS in MessagePack, byte for byte what `encode` would make of the documents. */
+export function encodeOffers(state: MasterState, offers: readonly Offer[]): Uint8Array {
+  const { framework } = offers[0]!
+  const items = offers.map((offer) => encodeOffer(offer))
+  return joinFields(
+    encodeFields({ type: 'OFFERS', epoch: state.epoch, stream_id: framework.streamId }),
+    field('offers', joinFields(field('offers', joinItems(items)))),
+  )
+}
+
+function encodeOffer({ id, framework, agent, share }: Offer): Uint8Array {
+  const { role } = share
+  const executors = agent.executors.get(framework.id)
+  const rest = {
+    id: { value: id },
+    framework_id: { value: framework.id },
+    ...(framework.capabilities.has('MULTI_ROLE') && { allocation_info: { role } }),
+    ...(executors !== undefined && {
+      executor_ids: [...executors.keys()].map((value) => ({ value })),
+    }),
+  }
+  const resources = field('resources', encodedResources(framework, role, share.resources))
+  return joinFields(encodeFields(rest), agent.encoded, resources)
+}
+
+/** List of resources -> how it is written (see `variantOf`) -> bytes. */
+const encodings = new WeakMap<readonly Resource[], Map<string, Uint8Array>>()
+
+function encodedResources(
+  framework: Framework,
+  role: string,
+  resources: readonly Resource[],
+): Uint8Array {
+  let known = encodings.get(resources)
+  if (known === undefined) {
+    known = new Map()
+    encodings.set(resources, known)
+  }
+  const variant = variantOf(framework, role)
+  let bytes = known.get(variant)
+  if (bytes === undefined) {
+    bytes = encode(offeredResources(framework, role, resources))
+    known.set(variant, bytes)
+  }
+  return bytes
+}
+
+/** All that a framework contributes to how its resources are written. */
+function variantOf({ capabilities }: Framework, role: string): string {
+  const format = capabilities.has('RESERVATION_REFINEMENT') ? 'post' : 'pre'
+  return capabilities.has('MULTI_ROLE') ? `${format} ${role}` : format
+}
+
+function offeredResources(
+  { capabilities }: Framework,
+  role: string,
+  resources: readonly Resource[],
+): Resource[] {
+  const format = capabilities.has('RESERVATION_REFINEMENT') ? 'post' : 'pre'
+  // The allocator offers refined reservations only to those who can read them.
+  const written = toWire(resources as Resources, format)
+  const documents = written.ok ? written.value : [...resources]
+  if (!capabilities.has('MULTI_ROLE')) return documents
+  return documents.map((resource) => ({ ...resource, allocation_info: { role } }))
+}

@@ -1,0 +1,110 @@
+/** The operator API of the leading master. Spec: operator-api.md §B. */
+import { type Failure, failure } from '../../protocol/errors.ts'
+import { type MasterCall, validateMasterCall } from '../../protocol/operator.ts'
+import { err, ok, type Result } from '../../protocol/result.ts'
+import type { Task } from '../../protocol/v1/index.ts'
+import type { Context } from '../../src/runtime/index.ts'
+import {
+  agentsDocument,
+  executorsDocument,
+  frameworksDocument,
+  rolesDocument,
+  tasksDocument,
+} from './documents.ts'
+import { removeFramework } from './frameworks.ts'
+import { count, metrics } from './metrics.ts'
+import { offerDocument } from './offer-encoding.ts'
+import { type MasterState, VERSION } from './state.ts'
+import { killTask } from './tasks.ts'
+
+/** A call as it was decoded; the answer as it is to be encoded. */
+export function operate(state: MasterState, value: unknown, cx: Context): Result<object, Failure> {
+  const call = validateMasterCall(value)
+  if (!call.ok) return call
+  count(state, `master/operator_calls/${call.value.type.toLowerCase()}`)
+  return carryOut(state, call.value, cx)
+}
+
+function carryOut(state: MasterState, call: MasterCall, cx: Context): Result<object, Failure> {
+  const { type } = call
+  switch (type) {
+    case 'GET_HEALTH':
+      return ok({ type, get_health: { healthy: true } })
+    case 'GET_VERSION':
+      return ok({ type, get_version: { version_info: { version: VERSION } } })
+    case 'GET_FLAGS':
+      return ok({ type, get_flags: { flags: flags(state) } })
+    case 'GET_METRICS':
+      return ok({ type, get_metrics: { metrics: metrics(state, cx.now()) } })
+    case 'GET_MASTER':
+      return ok({
+        type,
+        get_master: {
+          master_info: state.info,
+          start_time: state.startMs / 1000,
+          elected_time: state.electedMs / 1000,
+        },
+      })
+    case 'GET_STATE':
+      return ok({
+        type,
+        get_state: {
+          get_tasks: tasksDocument(state),
+          get_executors: { executors: executorsDocument(state) },
+          get_frameworks: frameworksDocument(state),
+          get_agents: agentsDocument(state),
+        },
+      })
+    case 'GET_AGENTS':
+      return ok({ type, get_agents: agentsDocument(state) })
+    case 'GET_FRAMEWORKS':
+      return ok({ type, get_frameworks: frameworksDocument(state) })
+    case 'GET_TASKS':
+      return ok({ type, get_tasks: tasksDocument(state) })
+    case 'GET_EXECUTORS':
+      return ok({ type, get_executors: { executors: executorsDocument(state) } })
+    case 'GET_ROLES':
+      return ok({ type, get_roles: { roles: rolesDocument(state) } })
+    case 'GET_OFFERS':
+      return ok({
+        type,
+        get_offers: { offers: [...state.offers.values()].map(offerDocument) },
+      })
+    case 'TEARDOWN':
+      return teardown(state, call.teardown.framework_id.value, cx)
+    case 'KILL_TASK':
+      return kill(state, call.kill_task, cx)
+  }
+}
+
+function flags({ options }: MasterState) {
+  return Object.entries(options).map(([name, value]) => ({ name, value: String(value) }))
+}
+
+function teardown(state: MasterState, id: string, cx: Context): Result<object, Failure> {
+  const framework = state.frameworks.get(id)
+  if (framework === undefined) return err(failure('NOT_FOUND', { kind: 'framework', id }))
+  removeFramework(state, framework, 'an operator tore it down', cx)
+  return ok({})
+}
+
+function kill(
+  state: MasterState,
+  { framework_id, task_id, kill_policy }: Extract<MasterCall, { type: 'KILL_TASK' }>['kill_task'],
+  cx: Context,
+): Result<object, Failure> {
+  const found: Task[] = []
+  for (const framework of state.frameworks.values()) {
+    if (framework_id !== undefined && framework_id.value !== framework.id) continue
+    const task = framework.tasks.get(task_id.value)
+    if (task !== undefined) found.push(task)
+  }
+  const [task] = found
+  if (task === undefined) return err(failure('NOT_FOUND', { kind: 'task', id: task_id.value }))
+  if (found.length > 1) {
+    const candidates = found.slice(0, 10).map((each) => `in framework ${each.framework_id.value}`)
+    return err(failure('AMBIGUOUS_ID', { id: task_id.value, count: found.length, candidates }))
+  }
+  killTask(state, task, kill_policy, cx)
+  return ok({})
+}

@@ -1,0 +1,47 @@
+/** What an operator may set on a master. Defaults are Mesos' (master.md §17). */
+import Type, { type Static } from 'typebox'
+
+const milliseconds = (description: string, value: number) =>
+  Type.Number({ description: `${description}, in milliseconds`, default: value, minimum: 1 })
+
+const count = (description: string, value: number) =>
+  Type.Integer({ description, default: value, minimum: 1 })
+
+export const MasterOptions = Type.Object({
+  work_dir: Type.String({
+    description: 'directory for the registry',
+    default: '/var/lib/meseta/master',
+  }),
+  hostname: Type.String({
+    description: 'name shown to frameworks, default: the host',
+    default: '',
+  }),
+  allocator: Type.String({
+    description:
+      'who is served first: drf, priority, random, or the path of a module with a policy',
+    default: 'drf',
+  }),
+  allocation_interval_ms: milliseconds('between two rounds of allocation', 1000),
+  min_allocatable_resources: Type.String({
+    description: 'least that is worth an offer: ";" is and, "|" is or',
+    default: 'cpus:0.01|mem:32',
+  }),
+  weights: Type.Array(Type.String(), { description: 'ROLE=WEIGHT, ...', default: [] }),
+  agent_ping_timeout_ms: milliseconds('an agent must answer a ping within this time', 15_000),
+  max_agent_ping_timeouts: count('unanswered pings after which an agent is unreachable', 5),
+  agent_reregister_timeout_ms: milliseconds(
+    'a disconnected agent, or one known before a failover, must register again within this time',
+    600_000,
+  ),
+  offer_timeout_ms: Type.Number({
+    description: 'offers are rescinded after this time, in milliseconds; 0 = never',
+    default: 0,
+    minimum: 0,
+  }),
+  heartbeat_interval_ms: milliseconds('between two heartbeats to a framework', 15_000),
+  max_completed_frameworks: count('frameworks that are remembered after their end', 50),
+  max_completed_tasks_per_framework: count('ended tasks that are remembered', 1000),
+  max_unreachable_tasks_per_framework: count('tasks on unreachable agents that are kept', 1000),
+  max_queued_calls_per_framework: count('calls of one framework that may wait', 10_000),
+})
+export type MasterOptions = Static<typeof MasterOptions>

@@ -1,0 +1,95 @@
+/** RECONCILE and KILL: what a framework asks about its tasks. Spec: states.md §7, scheduler-api.md §7. */
+import type { CallOf } from '../../protocol/scheduler.ts'
+import type { AgentId, Task, TaskState, TaskStatus } from '../../protocol/v1/index.ts'
+import type { Context } from '../../src/runtime/index.ts'
+import { sendStatus } from './events.ts'
+import type { Framework, MasterState } from './state.ts'
+import { fateOf, killTask, masterStatus } from './tasks.ts'
+
+/** All active tasks if none is named; else an answer for each by the table of states.md §7. */
+export function reconcile(
+  state: MasterState,
+  framework: Framework,
+  { reconcile: { tasks = [] } }: CallOf<'RECONCILE'>,
+  cx: Context,
+): undefined {
+  if (tasks.length === 0) {
+    for (const task of framework.tasks.values()) {
+      sendStatus(state, framework, knownStatus(task, cx), cx)
+    }
+  }
+  for (const { task_id, agent_id } of tasks) {
+    reconcileTask(state, framework, task_id.value, agent_id, cx)
+  }
+}
+
+/** KILL: a task that is not active is answered as if it had been reconciled. */
+export function kill(
+  state: MasterState,
+  framework: Framework,
+  { kill: { task_id, agent_id, kill_policy } }: CallOf<'KILL'>,
+  cx: Context,
+): undefined {
+  const task = framework.tasks.get(task_id.value)
+  if (task === undefined) reconcileTask(state, framework, task_id.value, agent_id, cx)
+  else if (agent_id === undefined || agent_id.value === task.agent_id.value) {
+    killTask(state, task, kill_policy, cx)
+  }
+}
+
+function reconcileTask(
+  state: MasterState,
+  framework: Framework,
+  taskId: string,
+  agentId: AgentId | undefined,
+  cx: Context,
+): void {
+  const task = framework.tasks.get(taskId)
+  const status =
+    task === undefined
+      ? strangerStatus(state, framework, taskId, agentId?.value, cx)
+      : knownStatus(task, cx)
+  if (status !== undefined) sendStatus(state, framework, status, cx)
+}
+
+/** The last state that the framework was told, never one that it has not acknowledged the way to. */
+function knownStatus(task: Task, cx: Context): TaskStatus {
+  const last = task.statuses?.at(-1)
+  return {
+    ...masterStatus(task.task_id.value, task.status_update_state ?? task.state, cx),
+    reason: 'REASON_RECONCILIATION',
+    message: 'reconciliation: latest task state',
+    agent_id: task.agent_id,
+    ...(task.executor_id !== undefined && { executor_id: task.executor_id }),
+    ...(last?.healthy !== undefined && { healthy: last.healthy }),
+    ...(last?.check_status !== undefined && { check_status: last.check_status }),
+    ...(last?.container_status !== undefined && { container_status: last.container_status }),
+  }
+}
+
+/** Nothing while an agent that may have the task is not back from before a failover. */
+function strangerStatus(
+  state: MasterState,
+  framework: Framework,
+  taskId: string,
+  agentId: string | undefined,
+  cx: Context,
+): TaskStatus | undefined {
+  const answer = (aware: TaskState, message: string): TaskStatus => ({
+    ...masterStatus(taskId, fateOf(framework, aware), cx),
+    reason: 'REASON_RECONCILIATION',
+    message: `reconciliation: ${message}`,
+    ...(agentId !== undefined && { agent_id: { value: agentId } }),
+  })
+  if (agentId === undefined) {
+    return state.recovered.size > 0 ? undefined : answer('TASK_UNKNOWN', 'the task is unknown')
+  }
+  if (state.recovered.has(agentId)) return undefined
+  if (state.agents.has(agentId)) return answer('TASK_GONE', 'the agent does not know the task')
+  const unreachable_time = state.unreachable.get(agentId)
+  if (unreachable_time !== undefined) {
+    return { ...answer('TASK_UNREACHABLE', 'the agent is unreachable'), unreachable_time }
+  }
+  if (state.gone.has(agentId)) return answer('TASK_GONE_BY_OPERATOR', 'the agent is gone for good')
+  return answer('TASK_UNKNOWN', 'neither task nor agent are known')
+}

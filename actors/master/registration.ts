@@ -1,0 +1,79 @@
+/** Agents that are new, and agents that leave. Spec: master.md §4, §7. */
+
+import type { RegisterAgent } from '../../protocol/agent.ts'
+import type { Payload } from '../../protocol/message.ts'
+import type { RegistryOperation } from '../../protocol/registrar.ts'
+import type { Context } from '../../src/runtime/index.ts'
+import { nameOf } from '../../src/runtime/index.ts'
+import { addAgent, removeAgent } from './agents.ts'
+import { announce } from './events.ts'
+import { store } from './registry.ts'
+import { type Agent, type MasterState, newAgentId } from './state.ts'
+
+/** The part of the answer that is the same for register and re-register. */
+export function registered(state: MasterState, id: string) {
+  const { agent_ping_timeout_ms, max_agent_ping_timeouts } = state.options
+  return {
+    agent_id: { value: id },
+    epoch: state.epoch,
+    total_ping_timeout_ms: agent_ping_timeout_ms * max_agent_ping_timeouts,
+  }
+}
+
+/** REGISTER_AGENT: admitted in the registry first. A repeated request gets the same answer. */
+export function registerAgent(
+  state: MasterState,
+  { agent_info, version }: Payload<typeof RegisterAgent>,
+  cx: Context,
+): void {
+  const pid = cx.from
+  const known = state.agentsByPid.get(pid)
+  if (known?.connected) {
+    cx.reply(registered(state, known.id))
+    return
+  }
+  if (state.registering.has(pid)) return
+  state.registering.add(pid)
+  const held = cx.hold()
+  const former = atSameAddress(state, nameOf(pid))
+  const id = newAgentId(state)
+  const info = { ...agent_info, id: { value: id } }
+  const operations: RegistryOperation[] = [{ type: 'ADMIT_AGENT', agent_info: info }]
+  for (const agent of former) {
+    state.transitions.set(agent.id, 'removing')
+    operations.unshift({ type: 'REMOVE_AGENT', agent_id: { value: agent.id } })
+  }
+  store(state, operations, cx, (applied) => {
+    state.registering.delete(pid)
+    for (const agent of former) leave(state, agent, 'a new agent registered at its address', cx)
+    if (applied.at(-1) !== true) return
+    cx.answer(held, registered(state, id))
+    addAgent(state, { info, version, pid, tasks: [], executors: [] }, cx)
+    cx.log('info', 'agent registered', { agent: id, hostname: info.hostname })
+  })
+}
+
+/** Agents of former lives of the same actor: it would have re-registered as one of them if it could. */
+function atSameAddress(state: MasterState, name: string): Agent[] {
+  return [...state.agents.values()].filter(
+    ({ id, pid }) => nameOf(pid) === name && !state.transitions.has(id),
+  )
+}
+
+/** UNREGISTER_AGENT: it goes for good. */
+export function unregisterAgent(state: MasterState, agent: Agent, cx: Context): void {
+  if (state.transitions.has(agent.id)) return
+  state.transitions.set(agent.id, 'removing')
+  store(state, [{ type: 'REMOVE_AGENT', agent_id: { value: agent.id } }], cx, () =>
+    leave(state, agent, 'it unregistered', cx),
+  )
+}
+
+function leave(state: MasterState, agent: Agent, why: string, cx: Context): void {
+  state.transitions.delete(agent.id)
+  const message = `the agent ${agent.info.hostname} is gone: ${why}`
+  removeAgent(state, agent, { reason: 'REASON_AGENT_REMOVED', message }, cx)
+  const agent_id = { value: agent.id }
+  announce(state, 'agent', agent.id, { type: 'AGENT_REMOVED', agent_removed: { agent_id } }, cx)
+  cx.log('info', 'agent removed', { agent: agent.id, why })
+}

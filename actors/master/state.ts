@@ -1,0 +1,251 @@
+/**
+ * What a leading master holds: soft state, rebuilt after a failover from the registry, the agents and
+ * the schedulers. Data and the operations on it that concern nobody else. Spec: master.md §1, §3, §8, §16.
+ */
+import { LRUCache } from 'lru-cache'
+import type { Share } from '../../protocol/allocator.ts'
+import type { Fields } from '../../protocol/splice.ts'
+import { type Subjects, subjects } from '../../protocol/subjects.ts'
+import type {
+  AgentInfo,
+  ExecutorInfo,
+  FrameworkCapabilityType,
+  FrameworkInfo,
+  MasterInfo,
+  OfferConstraints,
+  Resource,
+  Task,
+  TimeInfo,
+} from '../../protocol/v1/index.ts'
+import type { Resources } from '../../src/resources/index.ts'
+import type { Context, Pid } from '../../src/runtime/index.ts'
+import type { Probe } from './liveness.ts'
+import type { Counters } from './metrics.ts'
+import type { MasterOptions } from './options.ts'
+
+export interface Agent {
+  readonly id: string
+  /** Frozen, with its id. */
+  info: AgentInfo
+  version: string
+  /** Exact mailbox address of its present life. */
+  pid: Pid
+  connected: boolean
+  readonly registeredMs: number
+  reregisteredMs: number | undefined
+  /** Frozen; canonical format without allocation. */
+  total: Resources
+  /** Pings sent since the last pong. */
+  missedPings: number
+  readonly tasks: Set<Task>
+  /** Framework id -> executor id -> what runs there, those of plain commands left out. */
+  readonly executors: Map<string, Map<string, ExecutorInfo>>
+  readonly offers: Set<Offer>
+  /** Kills that the agent has not confirmed: task -> framework id. */
+  readonly killed: Map<Task, string>
+  /** The part of offers that is the same for each of this agent's, encoded. */
+  encoded: Fields
+}
+
+export interface Offer {
+  readonly id: string
+  readonly framework: Framework
+  readonly agent: Agent
+  /** What is offered, as the allocator said and will be told: frozen, so that it is never copied. */
+  readonly share: Share
+  /** On the monotonic clock. */
+  readonly createdMs: number
+}
+
+/**
+ * connected: its event subject is listened on. subscribing: it has subscribed, and is told so until it
+ * listens. disconnected: its failover time-out runs. recovered: known through agents only, no time-out
+ * runs.
+ */
+export type FrameworkPhase = 'subscribing' | 'connected' | 'disconnected' | 'recovered'
+
+export interface Framework {
+  readonly id: string
+  /** With its id. */
+  info: FrameworkInfo
+  capabilities: ReadonlySet<FrameworkCapabilityType>
+  roles: readonly string[]
+  suppressedRoles: readonly string[]
+  constraints: OfferConstraints | undefined
+  phase: FrameworkPhase
+  /** How its scheduler spoke when it subscribed. */
+  format: 'msgpack' | 'json'
+  /** Its present subscription; empty while recovered. */
+  streamId: string
+  /** While subscribing: whether somebody hears it is being found out. */
+  probe: Probe | undefined
+  registeredMs: number | undefined
+  reregisteredMs: number | undefined
+  /** Active ones, terminal ones until they are acknowledged. */
+  readonly tasks: Map<string, Task>
+  readonly unreachable: LRUCache<string, Task>
+  /** Oldest first; bounded. */
+  readonly completed: Task[]
+  readonly offers: Set<Offer>
+}
+
+export interface CompletedFramework {
+  readonly info: FrameworkInfo
+  readonly registeredMs: number | undefined
+  readonly unregisteredMs: number
+  readonly tasks: readonly Task[]
+}
+
+/** What is under way in the registry for an agent; exclusive (master.md §3). */
+export type Transition = 'reregistering' | 'marking unreachable' | 'removing'
+
+/** Ids of agents that were removed, so that their late messages are dropped. */
+const REMOVED_AGENTS_MAX = 100_000
+
+export interface MasterState {
+  readonly options: MasterOptions
+  readonly subjects: Subjects
+  readonly registrar: Pid
+  readonly allocator: Pid
+  readonly info: MasterInfo
+  readonly startMs: number
+  electedMs: number
+  /** 0 until the registry was recovered. */
+  epoch: number
+
+  readonly agents: Map<string, Agent>
+  readonly agentsByPid: Map<Pid, Agent>
+  readonly recovered: Map<string, AgentInfo>
+  readonly unreachable: Map<string, TimeInfo>
+  readonly gone: Map<string, TimeInfo>
+  readonly removed: LRUCache<string, true>
+  readonly transitions: Map<string, Transition>
+  /** Agents whose admission is being written, by address. */
+  readonly registering: Set<Pid>
+
+  readonly frameworks: Map<string, Framework>
+  readonly completedFrameworks: LRUCache<string, CompletedFramework>
+  /** In the order in which they were made. */
+  readonly offers: Map<string, Offer>
+  readonly weights: Map<string, number>
+  readonly counters: Counters
+
+  nextAgent: number
+  nextFramework: number
+  nextOffer: number
+  nextStream: number
+}
+
+export interface MasterArgs {
+  readonly options: MasterOptions
+  readonly registrar: Pid
+  readonly allocator: Pid
+}
+
+export function newState({ options, registrar, allocator }: MasterArgs, cx: Context): MasterState {
+  const hostname = options.hostname || cx.host.hostname
+  return {
+    options,
+    subjects: subjects(cx.cluster),
+    registrar,
+    allocator,
+    // Nobody connects to an address of the master: the broker stands in between.
+    info: { id: cx.newId(), ip: 0, port: 0, hostname, pid: cx.self, version: VERSION },
+    startMs: cx.now(),
+    electedMs: 0,
+    epoch: 0,
+    agents: new Map(),
+    agentsByPid: new Map(),
+    recovered: new Map(),
+    unreachable: new Map(),
+    gone: new Map(),
+    removed: new LRUCache({ max: REMOVED_AGENTS_MAX }),
+    transitions: new Map(),
+    registering: new Set(),
+    frameworks: new Map(),
+    completedFrameworks: new LRUCache({ max: options.max_completed_frameworks }),
+    offers: new Map(),
+    weights: new Map(),
+    counters: new Map(),
+    nextAgent: 0,
+    nextFramework: 0,
+    nextOffer: 0,
+    nextStream: 0,
+  }
+}
+
+/** What frameworks, agents and operators are told that they talk to. */
+export const VERSION = '0.1.0'
+
+export function newAgentId(state: MasterState): string {
+  return `${state.info.id}-S${state.nextAgent++}`
+}
+
+export function newFrameworkId(state: MasterState): string {
+  return `${state.info.id}-${String(state.nextFramework++).padStart(4, '0')}`
+}
+
+/** A framework that nobody has subscribed as yet. */
+export function newFramework(state: MasterState, info: FrameworkInfo): Framework {
+  const id = info.id?.value ?? newFrameworkId(state)
+  const framework: Framework = {
+    id,
+    info,
+    capabilities: new Set(),
+    roles: [],
+    suppressedRoles: [],
+    constraints: undefined,
+    phase: 'recovered',
+    format: 'msgpack',
+    streamId: '',
+    probe: undefined,
+    registeredMs: undefined,
+    reregisteredMs: undefined,
+    tasks: new Map(),
+    unreachable: new LRUCache({ max: state.options.max_unreachable_tasks_per_framework }),
+    completed: [],
+    offers: new Set(),
+  }
+  setFrameworkInfo(framework, info)
+  state.frameworks.set(id, framework)
+  return framework
+}
+
+/** Takes over what a framework says of itself. */
+export function setFrameworkInfo(framework: Framework, info: FrameworkInfo): void {
+  framework.info = { ...info, id: { value: framework.id } }
+  framework.capabilities = new Set((info.capabilities ?? []).map(({ type }) => type ?? 'UNKNOWN'))
+  framework.roles = framework.capabilities.has('MULTI_ROLE')
+    ? (info.roles ?? [])
+    : [info.role ?? '*']
+}
+
+/** Whether it gets offers and events. */
+export function isActive(framework: Framework): boolean {
+  return framework.phase === 'connected'
+}
+
+export function isPartitionAware(framework: Framework): boolean {
+  return framework.capabilities.has('PARTITION_AWARE')
+}
+
+/** Mesos' documents count time in nanoseconds. */
+export function toTimeInfo(ms: number): TimeInfo {
+  return { nanoseconds: Math.round(ms) * 1_000_000 }
+}
+
+/** Freezes a tree of plain data, so that local messages need not copy it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  // Typed arrays with elements cannot be frozen; documents that hold some are copied where sent.
+  if (ArrayBuffer.isView(value)) return value
+  for (const each of Object.values(value)) deepFreeze(each)
+  return Object.freeze(value)
+}
+
+/** Resources as they are accounted for: whose they are is said elsewhere. */
+export function withoutAllocation(resource: Resource): Resource {
+  if (resource.allocation_info === undefined) return resource
+  const { allocation_info: _, ...rest } = resource
+  return rest
+}

@@ -1,0 +1,51 @@
+/**
+ * Agents that do not answer: the registry says so first, then everybody is told. Spec: master.md §6-7,
+ * states.md §3.
+ */
+import type { Context } from '../../src/runtime/index.ts'
+import { removeAgent } from './agents.ts'
+import { announce, sendAgentFailure } from './events.ts'
+import { store } from './registry.ts'
+import { type Agent, type MasterState, toTimeInfo } from './state.ts'
+
+/** Marks a registered agent, unless something else is happening to it. */
+export function markUnreachable(state: MasterState, agent: Agent, why: string, cx: Context): void {
+  if (state.agents.get(agent.id) !== agent) return
+  mark(state, agent.id, why, cx, (unreachableMs) => {
+    const message = `the agent ${agent.info.hostname} is unreachable: ${why}`
+    removeAgent(state, agent, { reason: 'REASON_AGENT_REMOVED', message, unreachableMs }, cx)
+  })
+}
+
+/** After a failover: agents of the registry that have not come back. Their tasks are not known. */
+export function markMissing(state: MasterState, cx: Context): void {
+  for (const id of [...state.recovered.keys()]) {
+    mark(state, id, 'it did not register again after the failover', cx, () => {
+      state.recovered.delete(id)
+      state.removed.set(id, true)
+      sendAgentFailure(state, id, cx)
+    })
+  }
+}
+
+function mark(
+  state: MasterState,
+  id: string,
+  why: string,
+  cx: Context,
+  then: (unreachableMs: number) => void,
+): void {
+  if (state.transitions.has(id)) return
+  state.transitions.set(id, 'marking unreachable')
+  const nowMs = cx.now()
+  const agent_id = { value: id }
+  const timestamp = toTimeInfo(nowMs)
+  store(state, [{ type: 'MARK_UNREACHABLE', agent_id, timestamp }], cx, () => {
+    state.transitions.delete(id)
+    state.unreachable.set(id, timestamp)
+    then(nowMs)
+    cx.log('warn', 'agent unreachable', { agent: id, why })
+    const body = { agent_id, unreachable_time: timestamp }
+    announce(state, 'agent', id, { type: 'AGENT_UNREACHABLE', agent_unreachable: body }, cx)
+  })
+}
