@@ -6,7 +6,7 @@
 import type { ActorLogic, AnyMachineSnapshot, AnyStateMachine, Snapshot } from 'xstate'
 import type { Message, Payload } from '../../protocol/message.ts'
 import type { Context } from './context.ts'
-import { CALL, DOWN, type Envelope, EXIT, STOPPING } from './envelope.ts'
+import { CALL, DOWN, Envelope, EXIT, STOPPING } from './envelope.ts'
 import type { DownNotice, ExitNotice, ExitReason } from './exit.ts'
 
 /** One function a message name; `body` is what the declaration says. */
@@ -31,7 +31,7 @@ export interface Hooks<S> {
    * it stops at once.
    */
   readonly stopping?: (state: S, cx: Context) => void
-  /** Last turn, however it ends; may send and publish, nothing else. Not called when killed by a crash. */
+  /** Last turn of an orderly end: may send, answer and publish. Not called after a crash or a kill. */
   readonly terminate?: (state: S, reason: ExitReason, cx: Context) => void
 }
 
@@ -79,6 +79,11 @@ export interface TableOptions<S, Ms extends readonly Message[], A> extends Hooks
   readonly handlers: Handlers<S, Ms>
 }
 
+/** An event that is no message: XState's own, or one that was raised. */
+interface XStateEvent {
+  readonly type: string
+}
+
 type TableSnapshot<S> = Snapshot<undefined> & { readonly context: { readonly state: S } }
 
 /** An actor that is a handler table. About a million messages a second. */
@@ -86,7 +91,7 @@ export function table<S, const Ms extends readonly Message[], A = undefined>(
   options: TableOptions<S, Ms, A>,
 ): Behaviour<A> {
   const dispatch = dispatcher(options)
-  const logic: ActorLogic<TableSnapshot<S>, Envelope, { cx: Context; args: A }> = {
+  const logic: ActorLogic<TableSnapshot<S>, Envelope | XStateEvent, { cx: Context; args: A }> = {
     getInitialSnapshot: (_scope, { cx, args }) =>
       ({
         status: 'active',
@@ -94,9 +99,13 @@ export function table<S, const Ms extends readonly Message[], A = undefined>(
         error: undefined,
         context: { state: options.init(args, cx), cx },
       }) as TableSnapshot<S>,
-    transition(snapshot, envelope) {
+    transition(snapshot, event) {
       const { state, cx } = snapshot.context as { state: S; cx: RuntimeContext }
-      if (!dispatch(state, envelope, cx)) cx.unhandled(envelope, 'NOT_UNDERSTOOD')
+      if (event instanceof Envelope) {
+        if (!dispatch(state, event, cx)) cx.unhandled(event, 'NOT_UNDERSTOOD')
+      } else if (!event.type.startsWith('xstate.')) {
+        throw new Error(`${event.type} was raised, but ${options.label} is no statechart`)
+      }
       return snapshot
     },
     getPersistedSnapshot: (snapshot) => snapshot,
@@ -110,7 +119,7 @@ export function table<S, const Ms extends readonly Message[], A = undefined>(
   }
 }
 
-export interface StatechartOptions<S, Ms extends readonly Message[], A> extends Hooks<S> {
+export interface StatechartOptions<S, Ms extends readonly Message[]> extends Hooks<S> {
   readonly label: string
   readonly messages: Ms
   /**
@@ -120,9 +129,8 @@ export interface StatechartOptions<S, Ms extends readonly Message[], A> extends 
    */
   readonly machine: AnyStateMachine
   readonly handlers: Partial<Handlers<S, Ms>>
-  /** Called for a message that the present state does not accept; default: refused as NOT_ACCEPTED. */
+  /** Answers a message that the present state does not accept; default: refused as NOT_ACCEPTED. */
   readonly refused?: (state: S, type: string, cx: Context) => void
-  readonly args?: A
 }
 
 /** Carried by a state's `meta`. */
@@ -132,24 +140,36 @@ export interface Accepts {
 
 /** An actor that is a statechart, with handler tables for the conversations that its states accept. */
 export function statechart<S, const Ms extends readonly Message[], A = undefined>(
-  options: StatechartOptions<S, Ms, A>,
+  options: StatechartOptions<S, Ms>,
 ): Behaviour<A> {
   const { machine } = options
   const dispatch = dispatcher(options as unknown as TableOptions<S, Ms, A>)
-  const declared = new Set(options.messages.map((message) => message.name))
+  const declared = new Map<string, Message>(
+    options.messages.map((message) => [message.name, message]),
+  )
   const transition = machine.transition.bind(machine)
   const logic = Object.create(machine) as AnyStateMachine
   logic.transition = (snapshot, event, scope) => {
+    // Raised events, timers and answers of invoked actors are the machine's own.
+    if (!((event as XStateEvent) instanceof Envelope)) return transition(snapshot, event, scope)
     const envelope = event as unknown as Envelope
-    const context = snapshot.context as { state: S; cx: RuntimeContext }
-    if (declared.has(envelope.type) && !accepted(snapshot).has(envelope.type)) {
-      if (options.refused) options.refused(context.state, envelope.type, context.cx)
-      context.cx.unhandled(envelope, 'NOT_ACCEPTED')
+    const { state, cx } = snapshot.context as { state: S; cx: RuntimeContext }
+    const { type, body, from } = envelope
+    const message = declared.get(type)
+    if (message !== undefined && !accepted(snapshot).has(type)) {
+      if (options.refused) options.refused(state, type, cx)
+      else cx.unhandled(envelope, 'NOT_ACCEPTED')
       return snapshot
     }
-    if (dispatch(context.state, envelope, context.cx)) return snapshot
-    // biome-ignore lint/suspicious/noExplicitAny: the machine's own event type is unknown here
-    return transition(snapshot, event as any, scope)
+    if (dispatch(state, envelope, cx)) return snapshot
+    if (message === undefined) {
+      cx.unhandled(envelope, 'NOT_UNDERSTOOD')
+      return snapshot
+    }
+    const wrong = envelope.remote ? message.check(body) : undefined
+    if (wrong === undefined) return transition(snapshot, { type, body, from } as never, scope)
+    cx.unhandled(envelope, 'INVALID_MESSAGE', wrong)
+    return snapshot
   }
   return {
     label: options.label,
@@ -168,8 +188,6 @@ export interface RuntimeContext extends Context {
     code: 'NOT_UNDERSTOOD' | 'NOT_ACCEPTED' | 'INVALID_MESSAGE',
     why?: string,
   ): void
-  /** Whether the message in service came from another node. */
-  readonly remote: boolean
 }
 
 type AnyHandler<S> = (state: S, body: unknown, cx: Context) => void
@@ -185,7 +203,7 @@ function dispatcher<S, Ms extends readonly Message[], A>(options: TableOptions<S
   return (state: S, envelope: Envelope, cx: RuntimeContext): boolean => {
     const handler = handlers[envelope.type]
     if (handler !== undefined) {
-      if (cx.remote) {
+      if (envelope.remote) {
         const wrong = checks.get(envelope.type)?.check(envelope.body)
         if (wrong !== undefined) {
           cx.unhandled(envelope, 'INVALID_MESSAGE', wrong)

@@ -68,7 +68,7 @@ export interface Context {
 
   /** Starts a child, linked to this actor; it dies with it. Its pid is valid at once. */
   spawn<A>(spec: ChildSpec<A>): Pid
-  /** Stops this actor, or a child: children first, last started first. */
+  /** Stops this actor, after all other effects of the turn, or a child: children first, last started first. */
   stop(target?: Pid, reason?: ExitReason): void
 
   /** Both ends get `exited` once, when the other dies or messages between them may be lost. */
@@ -80,8 +80,7 @@ export interface Context {
 
   /**
    * Waits for disk or network: `start` is called after the handler, `then` runs as a turn of this actor.
-   * The signal aborts when the actor dies. A rejection is an outcome with code JOB_FAILED and the error
-   * as `cause`; without `then` it crashes the actor.
+   * The signal aborts when the actor dies. Without `then` a rejection crashes the actor.
    */
   job<T>(start: (signal: AbortSignal) => Promise<T>, then?: (outcome: JobOutcome<T>) => void): void
 
@@ -102,7 +101,7 @@ export interface Context {
     then: (outcome: Outcome<Uint8Array>) => void,
   ): void
 
-  /** Sends an event to the actor's own statechart, after this turn's handler. */
+  /** Sends an event to the actor's own statechart, after this turn's handler; still part of the turn. */
   raise(event: { readonly type: string } & Record<string, unknown>): void
 }
 

@@ -22,15 +22,31 @@ export class Envelope {
   readonly ask: number
   /** Set instead of `body` when it goes to another node: the envelope as bytes. */
   readonly wire: Uint8Array | undefined
+  /** Whether it came from another node, so that its body is to be checked. */
+  readonly remote: boolean
 
-  constructor(type: string, body: unknown, from: Pid, to: Pid, ask: number, wire?: Uint8Array) {
+  constructor(
+    type: string,
+    body: unknown,
+    from: Pid,
+    to: Pid,
+    ask: number,
+    wire?: Uint8Array,
+    remote = false,
+  ) {
     this.type = type
     this.body = body
     this.from = from
     this.to = to
     this.ask = ask
     this.wire = wire
+    this.remote = remote
   }
+}
+
+/** A turn of `to`: a function of the runtime, a timer or a job. */
+export function call(run: () => void, to: Pid): Envelope {
+  return new Envelope(CALL, run, '' as Pid, to, 0)
 }
 
 /** How an ask ended. */
@@ -38,7 +54,10 @@ export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: AskError }
 
-/** A refusal by the other side, or by the runtime: TIMEOUT, NO_ACTOR, DISCONNECTED, MAILBOX_FULL, ACTOR_DIED. */
+/**
+ * A refusal by the other side, or by the runtime: TIMEOUT, NO_ACTOR, ACTOR_DIED, DISCONNECTED,
+ * MAILBOX_FULL, NOT_UNDERSTOOD, NOT_ACCEPTED, INVALID_MESSAGE.
+ */
 export interface AskError {
   readonly code: string
   readonly message: string

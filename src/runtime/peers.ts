@@ -4,49 +4,56 @@
  * incarnation or the broker's "no responders" *breaks* the pair: every link, monitor and request between
  * the two nodes ends with `noconnection`, on both sides (design.md §3). After a break the pair goes on.
  *
- * Bounds: peers without links are forgotten beyond `PEERS_MAX`, the longest silent first; one frame in
- * pieces is assembled per peer at a time, up to 64 MiB.
+ * How both sides agree: a break begins a new numbered *stream* of frames to the peer, counted from 1.
+ * Each frame says its stream and, as `seen`, the last stream that its sender has had from the receiver.
+ * A higher stream tells the receiver that the other side has broken the pair, so it does the same. A frame
+ * whose `seen` is behind was sent before its sender knew of the break: its links and monitors would be
+ * known to one side only, and are ignored, for the sender is about to end them itself.
+ *
+ * Duplicates and frames that were overtaken are dropped: at most once, in order (simulation.md §9, S2).
  */
 
+import type { PendingAsk } from './asks.ts'
+import { Assemblies } from './assemblies.ts'
 import type { Cell } from './cell.ts'
-import { DOWN, Envelope, EXIT } from './envelope.ts'
+import { DOWN, Envelope } from './envelope.ts'
+import { type Address, FrameSender } from './frame-sender.ts'
+import * as links from './links.ts'
 import type { Node } from './node.ts'
 import { type Pid, parsePid, pid } from './pid.ts'
 import type { Delivery } from './ports.ts'
 import {
-  decodeContent,
   decodeFrame,
   encodeEnvelope,
-  encodeFrame,
-  encodePieces,
-  FRAME_BYTES_MAX,
   type Header,
-  join,
-  KIND_ENVELOPES,
   KIND_PIECE,
   readEnvelope,
   readPiece,
 } from './wire.ts'
 
+/** Peers without links are forgotten beyond this, the first known first. */
 const PEERS_MAX = 65_536
-/** A batch is sent at once when it has grown to this, and in any case at the end of the slice. */
-const BATCH_BYTES = 48 * 1024
+/** Incarnations of a peer that are known to be over, so that their late frames are not heard. */
+const FORMER_MAX = 8
 
 /** The id on which a node itself is addressed. */
-export const NODE_ID = '_node'
-const ABSENT = '_absent-'
+const NODE_ID = '_node'
 const HEARTBEAT = '@heartbeat'
-const RESET = '@reset'
 
-export interface Peer {
+export interface Peer extends Address {
   readonly name: string
   /** Empty until it has been heard of. */
   incarnation: string
+  readonly former: string[]
+  /** What has been sent to it. */
+  stream: number
   sent: number
+  /** What has been received from it. */
+  seen: number
   received: number
   heardMs: number
-  /** Remote address -> cells here that are linked with it. */
-  readonly links: Map<Pid, Set<Cell>>
+  /** Links between actors here and there, by the key of the end here. */
+  readonly links: Map<string, { readonly cell: Cell; readonly other: Pid; readonly me: Pid }>
   /** Monitors held here on actors there. */
   readonly monitors: Map<
     string,
@@ -54,16 +61,8 @@ export interface Peer {
   >
   /** Monitors held there on actors here. */
   readonly watchers: Map<string, { readonly cell: Cell; readonly key: string }>
-  assembly: { count: number; pieces: Uint8Array[]; bytes: number } | undefined
-}
-
-interface Batch {
-  readonly peer: Peer
-  readonly subject: string
-  readonly envelopes: Uint8Array[]
-  bytes: number
-  /** The broker shall say if nobody listens there. */
-  probe: boolean
+  /** Requests made here whose answer is to come from there. */
+  readonly asks: Set<PendingAsk>
 }
 
 export interface PeerOptions {
@@ -76,179 +75,26 @@ export class Peers {
   readonly #node: Node
   readonly #options: PeerOptions
   readonly #peers = new Map<string, Peer>()
-  readonly #batches = new Map<string, Batch>()
+  readonly #sender: FrameSender
+  readonly #assemblies = new Assemblies()
+  /** First stream of a new peer: above all that peers forgotten meanwhile have had. */
+  #firstStream = 0
   /** Frames that were no frames. */
   malformed = 0
   gaps = 0
   breaks = 0
+  /** Frames that came twice, too late, or for an incarnation that is over. */
+  dropped = 0
 
   constructor(node: Node, options: PeerOptions) {
     this.#node = node
     this.#options = options
+    this.#sender = new FrameSender(node, (address) => this.#break(address as Peer, 'closed'))
   }
 
   get all(): IterableIterator<Peer> {
     return this.#peers.values()
   }
-
-  // ---- out
-
-  /** Queues an envelope (with its `wire`) for its node. Sent at the end of the slice. */
-  post(envelope: Envelope): void {
-    const to = parsePid(envelope.to)
-    const peer = this.peer(to.node)
-    if (to.incarnation !== '' && peer.incarnation !== '' && to.incarnation !== peer.incarnation) {
-      this.#node.undeliverable(envelope)
-      return
-    }
-    const bytes = envelope.wire as Uint8Array
-    const probe = envelope.ask !== 0 || envelope.type.startsWith('@')
-    this.#queue(peer, to.id, bytes, probe)
-  }
-
-  #queue(peer: Peer, id: string, bytes: Uint8Array, probe: boolean): void {
-    const subject = this.#node.subjects.pid(peer.name, id)
-    let batch = this.#batches.get(subject)
-    if (batch !== undefined && batch.bytes + bytes.length > FRAME_BYTES_MAX) {
-      this.#publish(batch)
-      batch = undefined
-    }
-    if (batch === undefined) {
-      batch = { peer, subject, envelopes: [], bytes: 0, probe: false }
-      this.#batches.set(subject, batch)
-    }
-    batch.envelopes.push(bytes)
-    batch.bytes += bytes.length
-    batch.probe ||= probe
-    if (batch.bytes >= BATCH_BYTES) {
-      this.#batches.delete(subject)
-      this.#publish(batch)
-    }
-    this.#node.scheduleFlush()
-  }
-
-  flush(): void {
-    if (this.#batches.size === 0) return
-    const batches = [...this.#batches.values()]
-    this.#batches.clear()
-    for (const batch of batches) this.#publish(batch)
-  }
-
-  #publish(batch: Batch): void {
-    const { peer } = batch
-    const reply = batch.probe
-      ? this.#node.subjects.pid(this.#node.name, `${ABSENT}${peer.name}`)
-      : undefined
-    const header = (kind: number): Header => ({
-      node: this.#node.name,
-      incarnation: this.#node.incarnation,
-      toIncarnation: peer.incarnation,
-      sequence: ++peer.sent,
-      kind,
-    })
-    const { connection } = this.#node
-    const limit = connection.maxPayload - 512
-    try {
-      if (batch.bytes <= limit) {
-        connection.publish(
-          batch.subject,
-          encodeFrame(header(KIND_ENVELOPES), batch.envelopes),
-          reply,
-        )
-        return
-      }
-      const content = join(new Uint8Array(0), batch.envelopes)
-      for (const piece of encodePieces(() => header(KIND_PIECE), content, connection.maxPayload)) {
-        connection.publish(batch.subject, piece, reply)
-      }
-    } catch (error) {
-      // The connection is closed or its buffer is full: what was counted is lost, and is noticed.
-      this.#node.log('warn', 'a frame could not be published', {
-        to: peer.name,
-        error: String(error),
-      })
-      this.break(peer, 'closed', false)
-    }
-  }
-
-  // ---- in
-
-  receive(delivery: Delivery): void {
-    const id = delivery.subject.slice(delivery.subject.lastIndexOf('.') + 1)
-    if (delivery.noResponders || id.startsWith(ABSENT)) {
-      const peer = this.#peers.get(id.slice(ABSENT.length))
-      if (delivery.noResponders && peer !== undefined) this.break(peer, 'absent', false)
-      return
-    }
-    try {
-      const { header, values } = decodeFrame(delivery.data)
-      const peer = this.#heard(header)
-      if (peer === undefined) return
-      const content = header.kind === KIND_PIECE ? this.#assemble(peer, values[0]) : values
-      for (const value of content ?? []) this.#accept(peer, id, readEnvelope(value, header))
-    } catch (error) {
-      this.malformed++
-      this.#node.log('warn', 'a frame was refused', {
-        subject: delivery.subject,
-        error: String(error),
-      })
-    }
-  }
-
-  /** Counts the frame; undefined if it is not for this incarnation. */
-  #heard(header: Header): Peer | undefined {
-    const peer = this.peer(header.node)
-    peer.heardMs = this.#node.ports.clock.monotonic()
-    if (header.incarnation !== peer.incarnation) {
-      if (peer.incarnation !== '') {
-        this.break(peer, 'incarnation', false)
-        peer.sent = 0
-      }
-      peer.incarnation = header.incarnation
-      peer.received = 0
-      peer.assembly = undefined
-    }
-    if (header.toIncarnation !== '' && header.toIncarnation !== this.#node.incarnation) {
-      this.#control(peer, RESET, 'incarnation')
-      return undefined
-    }
-    const expected = peer.received + 1
-    peer.received = header.sequence
-    if (header.sequence !== expected) {
-      this.gaps++
-      peer.assembly = undefined
-      this.break(peer, 'gap', true)
-    }
-    return peer
-  }
-
-  #accept(peer: Peer, id: string, envelope: ReturnType<typeof readEnvelope>): void {
-    if (id !== NODE_ID) {
-      this.#node.deliverRemote(id, envelope)
-      return
-    }
-    if (envelope.type === RESET) this.break(peer, String(envelope.body), false)
-  }
-
-  #assemble(peer: Peer, value: unknown): unknown[] | undefined {
-    const { count, index, bytes } = readPiece(value)
-    if (index === 0) peer.assembly = { count, pieces: [], bytes: 0 }
-    const assembly = peer.assembly
-    if (assembly === undefined || assembly.count !== count || assembly.pieces.length !== index) {
-      throw new Error('a piece out of order')
-    }
-    assembly.bytes += bytes.length
-    if (assembly.bytes > FRAME_BYTES_MAX) {
-      peer.assembly = undefined
-      throw new Error(`a frame of more than ${FRAME_BYTES_MAX} bytes`)
-    }
-    assembly.pieces.push(bytes)
-    if (assembly.pieces.length < count) return undefined
-    peer.assembly = undefined
-    return decodeContent(join(new Uint8Array(0), assembly.pieces))
-  }
-
-  // ---- health
 
   peer(name: string): Peer {
     const known = this.#peers.get(name)
@@ -256,75 +102,202 @@ export class Peers {
     const peer: Peer = {
       name,
       incarnation: '',
+      former: [],
+      stream: this.#firstStream,
       sent: 0,
+      seen: 0,
       received: 0,
       heardMs: this.#node.ports.clock.monotonic(),
       links: new Map(),
       monitors: new Map(),
       watchers: new Map(),
-      assembly: undefined,
+      asks: new Set(),
     }
     if (this.#peers.size >= PEERS_MAX) this.#forgetOne()
     this.#peers.set(name, peer)
     return peer
   }
 
+  /** The peer of an address whose links or monitors are about to change. */
+  watched(address: Pid): Peer {
+    const peer = this.peer(parsePid(address).node)
+    // Nothing was expected of it until now; its silence counts from here.
+    if (!isWatched(peer)) peer.heardMs = this.#node.ports.clock.monotonic()
+    return peer
+  }
+
   #forgetOne(): void {
     for (const peer of this.#peers.values()) {
-      if (!isWatched(peer)) {
-        this.#peers.delete(peer.name)
-        return
-      }
+      if (isWatched(peer) || peer.asks.size > 0) continue
+      this.#firstStream = Math.max(this.#firstStream, peer.stream + 1)
+      this.#assemblies.drop(peer.name)
+      this.#peers.delete(peer.name)
+      return
     }
   }
+
+  // ---- out
+
+  /** Queues an envelope (with its `wire`) for its node. Sent at the end of the slice. */
+  post(envelope: Envelope): void {
+    const to = parsePid(envelope.to)
+    // Where an answer is awaited, the broker shall say if nobody listens.
+    const probe = envelope.ask !== 0 || envelope.type.startsWith('@')
+    this.#sender.queue(this.peer(to.node), to.id, envelope.wire as Uint8Array, probe)
+    this.#node.scheduleFlush()
+  }
+
+  flush(): void {
+    this.#sender.flush()
+  }
+
+  #heartbeat(peer: Peer): void {
+    const from = pid(NODE_ID, this.#node.name)
+    const bytes = encodeEnvelope(HEARTBEAT, from, pid(NODE_ID, peer.name), 0, null, '')
+    this.#sender.queue(peer, NODE_ID, bytes, true)
+    this.#node.scheduleFlush()
+  }
+
+  // ---- in
+
+  receive(delivery: Delivery): void {
+    const id = delivery.subject.slice(delivery.subject.lastIndexOf('.') + 1)
+    const absent = this.#sender.absentee(id)
+    if (delivery.noResponders || absent !== undefined) {
+      const peer = this.#peers.get(absent ?? '')
+      if (delivery.noResponders && peer !== undefined) this.#break(peer, 'absent')
+      return
+    }
+    let peer: Peer | undefined
+    try {
+      const { header, values } = decodeFrame(delivery.data)
+      peer = this.#count(header)
+      if (peer === undefined) return
+      const content = header.kind === KIND_PIECE ? this.#assemble(peer, values[0]) : values
+      this.#accept(peer, id, header, content)
+    } catch (error) {
+      this.malformed++
+      const fields = { subject: delivery.subject, error: String(error) }
+      this.#node.log('warn', 'a frame was refused', fields)
+      if (peer !== undefined) this.#breakAloud(peer, 'malformed')
+    }
+  }
+
+  /** Counts the frame; undefined if it is to be dropped. */
+  #count(header: Header): Peer | undefined {
+    const node = this.#node
+    if (header.node === node.name) throw new Error(`another node is called ${node.name}`)
+    const peer = this.peer(header.node)
+    if (peer.former.includes(header.incarnation)) return this.#drop()
+    if (header.incarnation !== peer.incarnation) this.#renew(peer, header.incarnation)
+    peer.heardMs = node.ports.clock.monotonic()
+    if (header.toIncarnation !== '' && header.toIncarnation !== node.incarnation) {
+      // Whatever comes back tells it that its peer is a new one.
+      this.#heartbeat(peer)
+      return this.#drop()
+    }
+    if (header.stream < peer.seen) return this.#drop()
+    if (header.stream > peer.seen) {
+      // Nothing is ended for a first frame: there can be no link yet.
+      if (peer.received > 0 || isWatched(peer)) this.#end(peer, 'told')
+      peer.seen = header.stream
+      peer.received = 0
+    }
+    if (header.sequence <= peer.received) return this.#drop()
+    const isGap = header.sequence !== peer.received + 1
+    peer.received = header.sequence
+    if (isGap) {
+      this.gaps++
+      this.#breakAloud(peer, 'gap')
+    }
+    return peer
+  }
+
+  #drop(): undefined {
+    this.dropped++
+  }
+
+  /** It has another incarnation than it had: the one before is over. */
+  #renew(peer: Peer, incarnation: string): void {
+    if (peer.incarnation !== '') {
+      this.#break(peer, 'incarnation')
+      this.#sender.discard(peer)
+      peer.former.push(peer.incarnation)
+      if (peer.former.length > FORMER_MAX) peer.former.shift()
+    }
+    peer.incarnation = incarnation
+    peer.seen = 0
+    peer.received = 0
+    this.#assemblies.drop(peer.name)
+  }
+
+  #assemble(peer: Peer, value: unknown): unknown[] {
+    const assembled = this.#assemblies.add(peer.name, readPiece(value))
+    return assembled ?? []
+  }
+
+  #accept(peer: Peer, id: string, header: Header, content: readonly unknown[]): void {
+    let repeat = false
+    for (const value of content) {
+      const envelope = readEnvelope(value, header)
+      const stale = header.seen !== peer.stream
+      if (id === NODE_ID) repeat ||= stale
+      else {
+        repeat ||= stale && links.isControl(envelope.type)
+        this.#node.deliverRemote(id, envelope, stale)
+      }
+    }
+    // It has not heard of the break yet, and has links that this side does not have.
+    if (repeat) this.#heartbeat(peer)
+  }
+
+  // ---- health
 
   /** Called every `heartbeatMs`. */
   beat(): void {
     const now = this.#node.ports.clock.monotonic()
     for (const peer of this.#peers.values()) {
+      const silent = now - peer.heardMs > this.#options.silenceMs
+      if (silent) this.#assemblies.drop(peer.name)
       if (!isWatched(peer)) continue
-      if (now - peer.heardMs > this.#options.silenceMs) this.break(peer, 'heartbeat', true)
-      else this.#control(peer, HEARTBEAT, null)
+      if (silent) this.#breakAloud(peer, 'heartbeat')
+      else this.#heartbeat(peer)
     }
     this.flush()
   }
 
-  #control(peer: Peer, type: string, body: unknown): void {
-    const self = pid(NODE_ID, this.#node.name)
-    const bytes = encodeEnvelope(type, self, pid(NODE_ID, peer.name), 0, body)
-    this.#queue(peer, NODE_ID, bytes, true)
+  /** Ends what is between the two nodes, and lets the peer know. */
+  #breakAloud(peer: Peer, detail: string): void {
+    this.#break(peer, detail)
+    this.#heartbeat(peer)
   }
 
-  /** Ends every link, monitor and request between this node and the peer. */
-  break(peer: Peer, detail: string, tell: boolean): void {
+  #break(peer: Peer, detail: string): void {
+    peer.stream++
+    peer.sent = 0
+    this.#end(peer, detail)
+  }
+
+  /** Ends every link, monitor and request between this node and the peer, on this side. */
+  #end(peer: Peer, detail: string): void {
+    const node = this.#node
     const reason = { kind: 'noconnection', detail } as const
     if (isWatched(peer)) this.breaks++
-    const links = [...peer.links]
-    const monitors = [...peer.monitors.values()]
+    this.#assemblies.drop(peer.name)
+    for (const [key, { cell, other, me }] of peer.links) {
+      if (cell.links.delete(key)) links.notifyExit(node, cell, other, me, reason)
+    }
+    for (const { cell, ref, target } of peer.monitors.values()) {
+      node.enqueue(cell, new Envelope(DOWN, { ref, pid: target, reason }, target, cell.self, 0))
+    }
+    for (const { cell, key } of peer.watchers.values()) cell.watchers.delete(key)
     peer.links.clear()
     peer.monitors.clear()
-    for (const { cell, key } of peer.watchers.values()) cell.watchers.delete(key)
     peer.watchers.clear()
-    for (const [remote, cells] of links) {
-      for (const cell of cells) {
-        if (!cell.links.delete(remote)) continue
-        this.#node.enqueue(cell, new Envelope(EXIT, { pid: remote, reason }, remote, cell.self, 0))
-      }
-    }
-    for (const { cell, ref, target } of monitors) {
-      if (!cell.monitors.delete(ref)) continue
-      this.#node.enqueue(
-        cell,
-        new Envelope(DOWN, { ref, pid: target, reason }, target, cell.self, 0),
-      )
-    }
-    this.#node.failAsksTo(peer.name, {
-      code: 'DISCONNECTED',
-      message: `messages to or from node ${peer.name} may have been lost (${detail})`,
-    })
-    // The count started before it knew of a frame; a peer heard of again begins with a clean slate.
-    peer.heardMs = this.#node.ports.clock.monotonic()
-    if (tell) this.#control(peer, RESET, detail)
+    const message = `messages to or from node ${peer.name} may have been lost (${detail})`
+    for (const ask of peer.asks) ask.fail({ code: 'DISCONNECTED', message })
+    peer.asks.clear()
+    peer.heardMs = node.ports.clock.monotonic()
   }
 }
 

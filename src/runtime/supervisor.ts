@@ -2,12 +2,12 @@
  * Supervision as in OTP (spec/actors.md §14): children are started in order and stopped in reverse, a dead
  * one is restarted as the strategy says, and one that dies too often takes its supervisor down, whose own
  * supervisor then decides. Beyond OTP: a child may wait before it is restarted (`backoff`); a restart that
- * waited counts like any other.
+ * waited counts like any other. A temporary child is never restarted, not even with its group.
  */
 import Type from 'typebox'
 import { message } from '../../protocol/message.ts'
 import { type Behaviour, type ChildSpec, table } from './behaviour.ts'
-import type { Cell } from './cell.ts'
+import { Cell } from './cell.ts'
 import type { Context } from './context.ts'
 import { type ExitReason, isOrderly, SHUTDOWN } from './exit.ts'
 import { parsePid } from './pid.ts'
@@ -59,8 +59,8 @@ interface State {
   readonly children: Child[]
   /** Monotonic times of recent restarts. */
   readonly restarts: number[]
-  /** Children that are being stopped before a group restart. */
-  stopping: boolean
+  /** Children to be stopped, if they live, and started again. */
+  readonly group: Set<Child>
 }
 
 /** A supervisor of `children`, itself a child of whoever starts it. */
@@ -99,23 +99,23 @@ const behaviour: Behaviour<Args> = table<State, typeof messages, Args>({
   label: 'supervisor',
   messages,
   init({ children, options }, cx) {
-    const state: State = { options, children: [], restarts: [], stopping: false }
+    const state: State = { options, children: [], restarts: [], group: new Set() }
     for (const spec of children) {
       const child = newChild(spec)
       state.children.push(child)
-      const error = startChild(child, cx)
+      const error = startChild(child, cellOf(cx))
       if (error !== undefined) throw error
     }
     return state
   },
   handlers: {
     START_CHILD(state, spec, cx) {
-      if (cx.from !== '' && parsePid(cx.from).node !== cx.node) {
+      if (parsePid(cx.from).node !== cx.node) {
         cx.refuse({ code: 'DENIED', message: 'children are started from their own node only' })
         return
       }
       const child = newChild(spec as ChildSpec)
-      const error = startChild(child, cx)
+      const error = startChild(child, cellOf(cx))
       if (error !== undefined) cx.refuse({ code: 'START_FAILED', message: String(error) })
       else {
         state.children.push(child)
@@ -125,9 +125,13 @@ const behaviour: Behaviour<Args> = table<State, typeof messages, Args>({
     STOP_CHILD(state, id, cx) {
       const index = state.children.findIndex((child) => child.spec.id === id)
       const [child] = index < 0 ? [] : state.children.splice(index, 1)
-      cx.cancel(`restart ${id}`)
-      if (child?.cell !== undefined) cx.stop(child.cell.self)
-      cx.reply(child !== undefined)
+      const held = cx.hold()
+      cx.cancel(restartTimer(id))
+      const { owner } = cellOf(cx)
+      // Answered when it is gone, so that its id is free for another.
+      const answer = () => owner.call(cellOf(cx), () => cx.answer(held, child !== undefined))
+      if (child?.cell === undefined) answer()
+      else owner.registry.stop(child.cell, SHUTDOWN, false, answer)
     },
   },
   exited(state, { pid, reason }, cx) {
@@ -135,32 +139,39 @@ const behaviour: Behaviour<Args> = table<State, typeof messages, Args>({
     if (child === undefined) return
     child.cell = undefined
     const kind = child.spec.restart ?? 'temporary'
+    // What its group is about to do, is done for it too.
+    if (state.group.has(child)) return
     if (kind === 'temporary') state.children.splice(state.children.indexOf(child), 1)
     else if (kind === 'permanent' || !isOrderly(reason)) restart(state, child, reason, cx)
   },
 })
+
+function cellOf(cx: Context): Cell {
+  if (!(cx instanceof Cell)) throw new Error('a supervisor runs on a node')
+  return cx
+}
 
 function newChild(spec: ChildSpec): Child {
   return { spec, cell: undefined, restarts: 0, startedMs: 0, backoffMs: 0 }
 }
 
 /** Returns what its init threw. */
-function startChild(child: Child, cx: Context): unknown {
-  const parent = cx as Cell
-  child.startedMs = cx.monotonic()
-  const started = parent.owner.start(child.spec, { parent, restarts: child.restarts })
+function startChild(child: Child, parent: Cell): unknown {
+  child.startedMs = parent.monotonic()
+  const started = parent.owner.registry.start(child.spec, parent, child.restarts)
   if (!started.ok) return started.error
   child.cell = started.cell
   return undefined
 }
 
 function restart(state: State, child: Child, reason: ExitReason, cx: Context): void {
-  if (state.stopping) return
+  if (cellOf(cx).phase !== 'active') return
   const now = cx.monotonic()
+  const { intensity, periodMs } = state.options
   state.restarts.push(now)
-  while ((state.restarts[0] ?? now) < now - state.options.periodMs) state.restarts.shift()
-  if (state.restarts.length > state.options.intensity) {
-    const detail = `${child.spec.id} and others died ${state.restarts.length} times in ${state.options.periodMs} ms`
+  while ((state.restarts[0] ?? now) < now - periodMs) state.restarts.shift()
+  if (state.restarts.length > intensity) {
+    const detail = `${child.spec.id} and others died ${state.restarts.length} times in ${periodMs} ms`
     cx.log('error', detail)
     cx.stop(undefined, { kind: 'intensity', detail })
     return
@@ -168,13 +179,17 @@ function restart(state: State, child: Child, reason: ExitReason, cx: Context): v
   const waitMs = backoffOf(child, now)
   cx.log('warn', `restarting ${child.spec.id}`, { reason, waitMs })
   if (waitMs === 0) restartGroup(state, child, cx)
-  else cx.after(`restart ${child.spec.id}`, waitMs, () => restartGroup(state, child, cx))
+  else cx.after(restartTimer(child.spec.id), waitMs, () => restartGroup(state, child, cx))
+}
+
+function restartTimer(id: string): string {
+  return `restart ${id}`
 }
 
 function backoffOf(child: Child, now: number): number {
   const { backoff } = child.spec
   if (backoff === undefined) return 0
-  const livedLong = now - child.startedMs - child.backoffMs >= backoff.maxMs
+  const livedLong = now - child.startedMs >= backoff.maxMs
   child.backoffMs =
     child.backoffMs === 0 || livedLong
       ? backoff.minMs
@@ -183,44 +198,60 @@ function backoffOf(child: Child, now: number): number {
 }
 
 /** The children that the strategy restarts along with `child`, in order. */
-function groupOf(state: State, child: Child): Child[] {
+function groupOf(state: State, child: Child): readonly Child[] {
   switch (state.options.strategy) {
     case 'one_for_one':
       return [child]
     case 'one_for_all':
-      return [...state.children]
+      return state.children
     case 'rest_for_one':
       return state.children.slice(state.children.indexOf(child))
   }
 }
 
-/** Stops the group in reverse, then starts it in order. */
+/** Stops the group in reverse, then starts it in order. A group under way takes in another. */
 function restartGroup(state: State, child: Child, cx: Context): void {
-  const group = groupOf(state, child)
-  const parent = cx as Cell
-  const { owner } = parent
-  state.stopping = true
-  const stopNext = () => {
-    const victim = group.findLast(({ cell }) => cell !== undefined)
-    if (victim?.cell === undefined) {
-      owner.call(parent, () => startGroup(state, group, cx))
-      return
-    }
-    const { cell } = victim
-    victim.cell = undefined
-    owner.stopCell(cell, SHUTDOWN, false, stopNext)
-  }
-  stopNext()
+  const isUnderWay = state.group.size > 0
+  for (const member of groupOf(state, child)) state.group.add(member)
+  if (!isUnderWay) stopYoungest(state, cx)
 }
 
-function startGroup(state: State, group: readonly Child[], cx: Context): void {
-  state.stopping = false
+function stopYoungest(state: State, cx: Context): void {
+  const parent = cellOf(cx)
+  const { owner } = parent
+  const youngest = state.children.findLast(
+    (child) => child.cell !== undefined && state.group.has(child),
+  )
+  if (youngest?.cell === undefined) {
+    owner.call(parent, () => startGroup(state, cx))
+    return
+  }
+  const { cell } = youngest
+  youngest.cell = undefined
+  owner.registry.stop(cell, SHUTDOWN, false, () => stopYoungest(state, cx))
+}
+
+function startGroup(state: State, cx: Context): void {
+  const parent = cellOf(cx)
+  // One that joined after the last stop is still to be stopped.
+  if (state.children.some((child) => child.cell !== undefined && state.group.has(child))) {
+    stopYoungest(state, cx)
+    return
+  }
+  const group = state.children.filter((child) => state.group.has(child))
+  state.group.clear()
+  if (parent.phase !== 'active') return
   for (const child of group) {
-    if (!state.children.includes(child) || child.cell !== undefined) continue
+    cx.cancel(restartTimer(child.spec.id))
+    if ((child.spec.restart ?? 'temporary') === 'temporary') {
+      state.children.splice(state.children.indexOf(child), 1)
+      continue
+    }
     child.restarts++
-    const error = startChild(child, cx)
+    const error = startChild(child, parent)
     if (error === undefined) continue
     restart(state, child, { kind: 'crashed', detail: String(error) }, cx)
-    return
+    // The others of a group come after it; alone, each goes its own way.
+    if (state.options.strategy !== 'one_for_one') return
   }
 }

@@ -1,15 +1,17 @@
 /**
- * What nodes say to each other, in msgpack. A NATS message between nodes is a *frame*: a header and one
- * or more envelopes, all for the actor that the subject's last token names. Frames of a pair of nodes are
- * counted, so that a lost one is noticed. A frame above the broker's payload limit travels in pieces.
+ * What nodes say to each other, in plain msgpack. A NATS message between nodes is a *frame*: an array of
+ * a header and one or more envelopes, all for the actor that the subject's last token names. A frame
+ * above the broker's payload limit travels in pieces.
  *
- *     header    [1, node, incarnation, incarnation of the receiver or '', sequence, kind]
- *     envelope  [type, sender's id, sender's serial, receiver's serial or 0, ask, body]
- *     piece     header of kind 1, then [count of pieces, index, bytes]
+ *     header    [1, node, incarnation, receiver's incarnation or '', stream, sequence, seen, kind]
+ *     envelope  [type, sender's id, sender's serial, receiver, ask, body]
+ *     receiver  0 = whoever has the id; its serial in the header's incarnation; or 'incarnation.serial'
+ *     piece     in a frame of kind 1, alone after the header: [count of pieces, index, bytes]
+ *
+ * `stream`, `sequence` and `seen` are how loss is noticed: see peers.ts.
  */
-import { Packr } from 'msgpackr'
-import type { Pid } from './pid.ts'
-import { exactPid, parsePid } from './pid.ts'
+import { type DecodeLimits, decode, decodeLimits, encode } from '../../protocol/codec.ts'
+import { exactPid, isToken, type Pid, parsePid, pid } from './pid.ts'
 
 export const WIRE_VERSION = 1
 export const KIND_ENVELOPES = 0
@@ -18,61 +20,84 @@ export const KIND_PIECE = 1
 /** Largest frame, all pieces together. A larger send fails loudly. */
 export const FRAME_BYTES_MAX = 64 * 1024 * 1024
 
+/** Frames are a little more than what they carry: the header, and two levels of nesting. */
+const limits: DecodeLimits = Object.freeze({
+  ...decodeLimits,
+  bytesMax: FRAME_BYTES_MAX + 4096,
+  depthMax: decodeLimits.depthMax + 2,
+})
+
 export interface Header {
   readonly node: string
   readonly incarnation: string
+  /** Empty if the sender has not heard of the receiver yet. */
   readonly toIncarnation: string
+  readonly stream: number
   readonly sequence: number
+  readonly seen: number
   readonly kind: number
 }
 
 export interface WireEnvelope {
   readonly type: string
   readonly from: Pid
+  /** Incarnation of the receiving actor's node; empty = whoever has the id. */
+  readonly toIncarnation: string
   readonly toSerial: number
   readonly ask: number
   readonly body: unknown
 }
 
-// Plain maps, no records: bytes must not depend on what was sent before. No moreTypes: no classes.
-const packr = new Packr({
-  useRecords: false,
-  moreTypes: false,
-  mapsAsObjects: true,
-  int64AsType: 'number',
-  copyBuffers: true,
-})
-
+/** `known` is the incarnation that the frame's header will name as the receiver's. */
 export function encodeEnvelope(
   type: string,
   from: Pid,
   to: Pid,
   ask: number,
   body: unknown,
+  known: string,
 ): Uint8Array {
   const sender = parsePid(from)
-  return packr.pack([type, sender.id, sender.serial, parsePid(to).serial, ask, body])
+  const { serial, incarnation } = parsePid(to)
+  const receiver = serial === 0 || incarnation === known ? serial : `${incarnation}.${serial}`
+  return encode([type, sender.id, sender.serial, receiver, ask, body])
 }
 
-export function encodeFrame(header: Header, envelopes: readonly Uint8Array[]): Uint8Array {
-  return join(encodeHeader(header), envelopes)
+export function encodeFrame(header: Header, values: readonly Uint8Array[]): Uint8Array {
+  return joinArray([
+    encode([
+      WIRE_VERSION,
+      header.node,
+      header.incarnation,
+      header.toIncarnation,
+      header.stream,
+      header.sequence,
+      header.seen,
+      header.kind,
+    ]),
+    ...values,
+  ])
 }
 
-/** Splits a frame's content into pieces whose frames fit `maxPayload`. */
+/** Splits the content of a frame that is too large into pieces whose frames fit `maxPayload`. */
 export function encodePieces(
-  headerOf: (index: number) => Header,
-  content: Uint8Array,
+  nextHeader: () => Header,
+  envelopes: readonly Uint8Array[],
   maxPayload: number,
 ): Uint8Array[] {
-  const room = Math.max(1024, maxPayload - 512)
+  const content = joinArray(envelopes)
+  const room = Math.max(1024, maxPayload - HEADER_BYTES_MAX)
   const count = Math.ceil(content.length / room)
   const frames: Uint8Array[] = []
   for (let index = 0; index < count; index++) {
-    const piece = content.subarray(index * room, (index + 1) * room)
-    frames.push(join(encodeHeader(headerOf(index)), [packr.pack([count, index, piece])]))
+    const bytes = content.subarray(index * room, (index + 1) * room)
+    frames.push(encodeFrame(nextHeader(), [encode([count, index, bytes])]))
   }
   return frames
 }
+
+/** More than a header, with names of the greatest length, and the frame of a piece take. */
+export const HEADER_BYTES_MAX = 1024
 
 export interface Frame {
   readonly header: Header
@@ -82,43 +107,55 @@ export interface Frame {
 
 /** @throws Error if the bytes are no frame. */
 export function decodeFrame(data: Uint8Array): Frame {
-  const values: unknown[] = []
-  packr.unpackMultiple(data, (value: unknown) => {
-    values.push(value)
-  })
-  const head = values.shift()
-  if (!Array.isArray(head) || head.length !== 6) throw new Error('a frame without header')
-  const [version, node, incarnation, toIncarnation, sequence, kind] = head
+  const [head, ...values] = decodeArray(data)
+  if (!Array.isArray(head) || head.length !== 8) throw new Error('a frame without header')
+  const [version, node, incarnation, toIncarnation, stream, sequence, seen, kind] = head
   if (version !== WIRE_VERSION)
     throw new Error(`wire version ${String(version)}, expected ${WIRE_VERSION}`)
   if (
-    typeof node !== 'string' ||
-    typeof incarnation !== 'string' ||
-    typeof toIncarnation !== 'string' ||
-    !Number.isSafeInteger(sequence)
+    !isName(node) ||
+    !isName(incarnation) ||
+    (toIncarnation !== '' && !isName(toIncarnation)) ||
+    !isCount(stream) ||
+    !isCount(sequence) ||
+    !isCount(seen) ||
+    (kind !== KIND_ENVELOPES && kind !== KIND_PIECE)
   ) {
     throw new Error('a frame with a malformed header')
   }
-  return { header: { node, incarnation, toIncarnation, sequence, kind }, values }
+  return { header: { node, incarnation, toIncarnation, stream, sequence, seen, kind }, values }
 }
 
 /** @throws Error if the value is no envelope. */
 export function readEnvelope(value: unknown, header: Header): WireEnvelope {
   if (!Array.isArray(value) || value.length !== 6) throw new Error('a malformed envelope')
-  const [type, id, serial, toSerial, ask, body] = value
-  if (
-    typeof type !== 'string' ||
-    typeof id !== 'string' ||
-    !isCount(serial) ||
-    !isCount(toSerial) ||
-    !isCount(ask)
-  ) {
+  const [type, id, serial, receiver, ask, body] = value
+  if (typeof type !== 'string' || !isName(id) || !isCount(serial) || !isCount(ask)) {
     throw new Error('a malformed envelope')
   }
-  return { type, from: exactPid(id, header.node, header.incarnation, serial), toSerial, ask, body }
+  const from =
+    serial === 0 ? pid(id, header.node) : exactPid(id, header.node, header.incarnation, serial)
+  return { type, from, ...readReceiver(receiver, header), ask, body }
 }
 
-export function readPiece(value: unknown): { count: number; index: number; bytes: Uint8Array } {
+function readReceiver(value: unknown, header: Header) {
+  if (value === 0) return { toIncarnation: '', toSerial: 0 }
+  if (isCount(value)) return { toIncarnation: header.toIncarnation, toSerial: value }
+  const [incarnation, serial] = typeof value === 'string' ? value.split('.') : []
+  const toSerial = Number(serial)
+  if (!isName(incarnation) || !isCount(toSerial) || toSerial === 0)
+    throw new Error('a malformed receiver')
+  return { toIncarnation: incarnation, toSerial }
+}
+
+export interface Piece {
+  readonly count: number
+  readonly index: number
+  readonly bytes: Uint8Array
+}
+
+/** @throws Error if the value is no piece. */
+export function readPiece(value: unknown): Piece {
   if (!Array.isArray(value) || value.length !== 3) throw new Error('a malformed piece')
   const [count, index, bytes] = value
   if (!isCount(count) || !isCount(index) || index >= count || !(bytes instanceof Uint8Array)) {
@@ -127,37 +164,48 @@ export function readPiece(value: unknown): { count: number; index: number; bytes
   return { count, index, bytes }
 }
 
-/** The envelopes of a frame that came in pieces. */
-export function decodeContent(content: Uint8Array): unknown[] {
-  const values: unknown[] = []
-  packr.unpackMultiple(content, (value: unknown) => {
-    values.push(value)
-  })
-  return values
+/** The elements of an encoded array. @throws Error if the bytes are not one. */
+export function decodeArray(data: Uint8Array): unknown[] {
+  const decoded = decode(data, limits)
+  if (!decoded.ok) throw new Error(decoded.error)
+  const { value } = decoded.value
+  if (!Array.isArray(value)) throw new Error('not an array')
+  return value
 }
 
-function encodeHeader(header: Header): Uint8Array {
-  return packr.pack([
-    WIRE_VERSION,
-    header.node,
-    header.incarnation,
-    header.toIncarnation,
-    header.sequence,
-    header.kind,
-  ])
-}
+/** Bytes before the elements of an array: its type (array 32) and their number. */
+const ARRAY_HEAD_BYTES = 5
 
-export function join(head: Uint8Array, rest: readonly Uint8Array[]): Uint8Array {
-  let length = head.length
-  for (const part of rest) length += part.length
+/** One encoded array of values that are encoded already. */
+function joinArray(values: readonly Uint8Array[]): Uint8Array {
+  let length = ARRAY_HEAD_BYTES
+  for (const value of values) length += value.length
   const joined = new Uint8Array(length)
-  joined.set(head, 0)
-  let at = head.length
-  for (const part of rest) {
+  joined[0] = 0xdd
+  new DataView(joined.buffer).setUint32(1, values.length)
+  let at = ARRAY_HEAD_BYTES
+  for (const value of values) {
+    joined.set(value, at)
+    at += value.length
+  }
+  return joined
+}
+
+/** Bytes one after the other. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.length
+  const joined = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
     joined.set(part, at)
     at += part.length
   }
   return joined
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && isToken(value)
 }
 
 function isCount(value: unknown): value is number {

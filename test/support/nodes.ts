@@ -204,7 +204,7 @@ class ProbeActor implements Probe {
 
   async turn<T>(run: (cx: Context) => T): Promise<T> {
     const cx = this.#cx as Context
-    const cell = this.#node.find(cx.self)
+    const cell = this.#node.registry.find(cx.self)
     if (cell === undefined) throw new Error(`the probe ${cx.id} is dead`)
     let result: { readonly value: T } | undefined
     this.#node.call(cell, () => {

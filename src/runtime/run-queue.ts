@@ -1,0 +1,79 @@
+/**
+ * Which actor goes next. Actors with messages stand in one queue, each at most once; the decider picks
+ * (first come, first served without one), and a quantum bounds a turn at the front. The queue runs in
+ * slices, so that input and timers get their chance.
+ */
+import type { Cell } from './cell.ts'
+import type { Clock, Decider } from './ports.ts'
+import { Ring } from './ring.ts'
+
+/** Messages that one actor may handle before it is another's turn. */
+export const QUANTUM = 128
+/** A slice ends after so many messages or milliseconds. */
+const SLICE_MESSAGES = 8192
+const SLICE_MS = 8
+
+export interface RunQueueOptions {
+  readonly clock: Clock
+  readonly decider: Decider | undefined
+  /** Serves the cell for at most `QUANTUM` messages, and says how many. */
+  readonly serve: (cell: Cell) => number
+  /** Called at the end of each slice. */
+  readonly afterSlice: () => void
+}
+
+export class RunQueue {
+  readonly #options: RunQueueOptions
+  readonly #runnable = new Ring<Cell>(64)
+  #scheduled = false
+  #running = false
+
+  constructor(options: RunQueueOptions) {
+    this.#options = options
+  }
+
+  /** A cell has something to do. */
+  wake(cell: Cell): void {
+    if (cell.queued) return
+    cell.queued = true
+    this.#runnable.push(cell)
+    this.schedule()
+  }
+
+  /** There shall be a slice, even if no actor has a turn. */
+  schedule(): void {
+    if (this.#scheduled || this.#running) return
+    this.#scheduled = true
+    this.#options.clock.defer(() => this.#slice())
+  }
+
+  #slice(): void {
+    this.#scheduled = false
+    this.#running = true
+    try {
+      this.#run()
+      this.#options.afterSlice()
+    } finally {
+      this.#running = false
+      if (this.#runnable.size > 0) this.schedule()
+    }
+  }
+
+  #run(): void {
+    const { clock, decider, serve } = this.#options
+    let now = clock.monotonic()
+    const deadline = now + SLICE_MS
+    let budget = SLICE_MESSAGES
+    while (this.#runnable.size > 0 && budget > 0 && now <= deadline) {
+      const index = decider === undefined ? 0 : decider(this.#runnable.size)
+      const cell = this.#runnable.take(index) as Cell
+      cell.queued = false
+      const before = now
+      const served = serve(cell)
+      now = clock.monotonic()
+      cell.meter.add(now, served, now - before)
+      budget -= Math.max(served, 1)
+      if (cell.mailbox.size > 0 && cell.phase !== 'dead') this.wake(cell)
+    }
+  }
+}
