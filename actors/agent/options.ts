@@ -1,0 +1,50 @@
+/** What an operator can set on an agent. Defaults are those of agent.md §14. */
+import Type, { type Static } from 'typebox'
+
+const ms = (defaultMs: number, description: string) =>
+  Type.Integer({ minimum: 0, default: defaultMs, description: `${description}, ms` })
+
+export const AgentOptions = Type.Object({
+  work_dir: Type.String({
+    default: '/var/lib/meseta/agent',
+    description: 'directory of sandboxes and checkpoints; one agent at a time may use it',
+  }),
+  resources: Type.String({
+    default: '',
+    description: 'as in cpus:4;mem:8192;ports:[31000-32000]; what is left out is detected',
+  }),
+  attributes: Type.String({ default: '', description: 'as in rack:r7;zone:b' }),
+  hostname: Type.String({ default: '', description: "name in offers; default is the host's" }),
+  switch_user: Type.Boolean({
+    default: false,
+    description: 'run tasks as the user of their command or framework; needs root and setpriv',
+  }),
+  kill_tasks_on_stop: Type.Boolean({
+    default: false,
+    description: 'end all tasks when the agent is stopped in order; without it they run on',
+  }),
+  nats_url: Type.String({
+    default: '',
+    description: 'where executors reach the broker; default is MESETA_NATS_URL or loopback',
+  }),
+  registration_backoff_ms: ms(1000, 'longest wait before the first registration attempt'),
+  executor_registration_timeout_ms: ms(60_000, 'how long a started executor may take to subscribe'),
+  executor_reregistration_timeout_ms: ms(
+    2000,
+    'how long executors may take to subscribe again after a restart of the agent',
+  ),
+  executor_shutdown_grace_ms: ms(5000, 'time between SHUTDOWN and the end by force'),
+  executor_heartbeat_ms: ms(15_000, 'interval of heartbeats to executors'),
+  recovery_timeout_ms: ms(900_000, 'how long executors wait for a lost agent'),
+  update_retry_min_ms: ms(10_000, 'first wait before an unacknowledged status is sent again'),
+  update_retry_max_ms: ms(600_000, 'longest such wait'),
+  gc_delay_ms: ms(604_800_000, 'how long sandboxes of ended executors are kept'),
+  gc_disk_headroom: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0.1,
+    description: 'share of the disk to keep free by removing sandboxes earlier',
+  }),
+  disk_watch_interval_ms: ms(60_000, 'how often the disk is looked at'),
+})
+export type AgentOptions = Static<typeof AgentOptions>

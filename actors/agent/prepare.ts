@@ -1,0 +1,115 @@
+/**
+ * From an operator's options to an agent's arguments: everything that can be wrong before the agent
+ * starts is told here, in one sentence. Spec: agent.md §4 (compatibility), resources.md §2.2.
+ */
+import { resolve } from 'node:path'
+import { MesetaError } from '../../protocol/errors.ts'
+import type { AgentInfo } from '../../protocol/v1/agent.ts'
+import type { Resource } from '../../protocol/v1/resources.ts'
+import {
+  agentResources,
+  equalAttributes,
+  formatAttributes,
+  formatFault,
+  formatResources,
+  parseAttributes,
+  parseResources,
+  resources,
+  toWire,
+} from '../../src/resources/index.ts'
+import { DiskError, type Ports, type Store } from '../../src/runtime/index.ts'
+import { readIdentity } from './checkpoints.ts'
+import type { AgentOptions } from './options.ts'
+import { metaPath } from './paths.ts'
+
+export interface AgentArgs {
+  readonly options: AgentOptions
+  /** Without an id: the agent may have one on disk, or is given one by the master. */
+  readonly info: AgentInfo
+  readonly store: Store
+  readonly bootId: string
+}
+
+/** @throws MesetaError with the sentence for the operator */
+export async function prepareAgent(given: AgentOptions, ports: Ports): Promise<AgentArgs> {
+  const options = { ...given, work_dir: resolve(given.work_dir) }
+  const info = await describeAgent(options, ports)
+  const bootId = await ports.host.bootId()
+  const store = await openStore(options.work_dir, ports)
+  const known = await readIdentity(store)
+  const difference = known.info && differenceOf(known.info, info)
+  if (known.info !== undefined && known.boot === bootId && difference !== undefined) {
+    await store.close()
+    const agent_id = known.info.id?.value ?? 'a new agent'
+    throw new MesetaError('INCOMPATIBLE_AGENT', { agent_id, difference })
+  }
+  return { options, info, store, bootId }
+}
+
+async function describeAgent(options: AgentOptions, ports: Ports): Promise<AgentInfo> {
+  const given = parseResources(options.resources)
+  if (!given.ok)
+    throw new MesetaError('USAGE', { problem: `resources: ${formatFault(given.error)}` })
+  const attributes = parseAttributes(options.attributes)
+  if (!attributes.ok) {
+    throw new MesetaError('USAGE', { problem: `attributes: ${formatFault(attributes.error)}` })
+  }
+  const wire = toWire(agentResources(given.value, await detect(options, ports)), 'post')
+  if (!wire.ok) throw new MesetaError('USAGE', { problem: formatFault(wire.error) })
+  return {
+    hostname: options.hostname === '' ? ports.host.hostname : options.hostname,
+    resources: wire.value,
+    attributes: attributes.value,
+  }
+}
+
+async function detect(options: AgentOptions, { host, disk }: Ports) {
+  const mebibyte = 2 ** 20
+  try {
+    await disk.makeDirectory(options.work_dir)
+    const { total } = await disk.space(options.work_dir)
+    return {
+      cpus: host.cpus(),
+      memoryMb: host.memory() / mebibyte,
+      diskMb: total / mebibyte,
+    }
+  } catch (error) {
+    throw storageFailed(options.work_dir, error)
+  }
+}
+
+async function openStore(workDir: string, ports: Ports): Promise<Store> {
+  try {
+    return await ports.storage.open(metaPath(workDir))
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'EXISTS') {
+      const problem = `another agent uses the work directory ${workDir}`
+      throw new MesetaError('USAGE', { problem }, { cause: error })
+    }
+    throw storageFailed(workDir, error)
+  }
+}
+
+function storageFailed(path: string, error: unknown): MesetaError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new MesetaError('STORAGE_FAILED', { path, reason }, { cause: error })
+}
+
+/** What forbids going on under the former id (reconfiguration policy `equal`), or undefined. */
+export function differenceOf(before: AgentInfo, now: AgentInfo): string | undefined {
+  if (before.hostname !== now.hostname) {
+    return `its hostname was ${before.hostname} and is ${now.hostname}`
+  }
+  const [had, has] = [textOf(before.resources), textOf(now.resources)]
+  if (had !== has) return `its resources were ${had} and are ${has}`
+  const knew = before.attributes ?? []
+  const knows = now.attributes ?? []
+  if (!equalAttributes(knew, knows)) {
+    return `its attributes were '${formatAttributes(knew)}' and are '${formatAttributes(knows)}'`
+  }
+  return undefined
+}
+
+function textOf(list: readonly Resource[] = []): string {
+  return formatResources(resources(list))
+}

@@ -1,0 +1,181 @@
+/**
+ * Recovery: from the checkpoints of a former life to the present. Containers are found again through
+ * their shims; what ran goes on, what ended meanwhile tells its exit status. Spec: agent.md §4.
+ */
+import type { Payload } from '../../protocol/message.ts'
+import type { StreamsRecovered } from '../../protocol/updates.ts'
+import { CleanUpStreams } from '../../protocol/updates.ts'
+import { isTerminal, type TaskStatus } from '../../protocol/v1/status.ts'
+import type { Context, StoreOperation } from '../../src/runtime/index.ts'
+import { updates } from '../updates/index.ts'
+import {
+  type Checkpoints,
+  deleteFramework,
+  deleteTask,
+  putBoot,
+  readCheckpoints,
+} from './checkpoints.ts'
+import { end, startExecutor } from './executors.ts'
+import { watchDisk } from './gc.ts'
+import { shutDownFramework } from './kill.ts'
+import { commandInfo } from './launch.ts'
+import { differenceOf } from './prepare.ts'
+import {
+  type AgentState,
+  addExecutor,
+  addTask,
+  applyStatus,
+  type Executor,
+  frameworkOf,
+} from './state.ts'
+import { endTask } from './statuses.ts'
+
+/** Entry of RECOVERING. The streams answer with STREAMS_RECOVERED. */
+export function recover(state: AgentState, cx: Context): void {
+  state.updates = cx.spawn(
+    updates({
+      owner: cx.self,
+      store: state.store,
+      retryMinMs: state.options.update_retry_min_ms,
+      retryMaxMs: state.options.update_retry_max_ms,
+      forget: (framework, task) => [deleteTask(framework, task)],
+    }),
+  )
+}
+
+export const recovery = {
+  STREAMS_RECOVERED(
+    state: AgentState,
+    { streams }: Payload<typeof StreamsRecovered>,
+    cx: Context,
+  ): void {
+    cx.job(
+      () => readCheckpoints(state.store),
+      (outcome) => {
+        if (!outcome.ok) throw outcome.error
+        restore(state, outcome.value, streams, cx)
+      },
+    )
+  },
+}
+
+type Streams = Payload<typeof StreamsRecovered>['streams']
+
+function restore(state: AgentState, found: Checkpoints, streams: Streams, cx: Context): void {
+  const rebooted = found.boot !== undefined && found.boot !== state.bootId
+  const isSame = found.info !== undefined && differenceOf(found.info, state.info) === undefined
+  if (found.info?.id !== undefined) state.info = { ...state.info, id: found.info.id }
+  const operations: StoreOperation[] = [putBoot(state.bootId)]
+  rebuild(state, found, streams)
+  for (const { id } of found.frameworks) {
+    if (id !== undefined && !state.frameworks.has(id.value))
+      operations.push(deleteFramework(id.value))
+  }
+  if (rebooted && !isSame && found.info !== undefined) forget(state, found, operations, cx)
+  else {
+    const executors = [...state.frameworks.values()].flatMap((each) => [...each.executors.values()])
+    for (const executor of executors) revive(state, executor, rebooted, cx)
+  }
+  cx.job(
+    () => state.store.commit(operations),
+    (outcome) => {
+      if (!outcome.ok) throw outcome.error
+      watchDisk(state, cx)
+      // Executors that do not come back are destroyed by their own actors after the same time.
+      cx.after('recovered', state.options.executor_reregistration_timeout_ms, () =>
+        finish(state, cx),
+      )
+      recoveredOne(state, cx)
+    },
+  )
+}
+
+/** Puts the records back together. */
+function rebuild(state: AgentState, found: Checkpoints, streams: Streams): void {
+  const infos = new Map(found.frameworks.map((info) => [info.id?.value ?? '', info]))
+  const statuses = new Map<string, readonly TaskStatus[]>(
+    streams.map((each) => [`${each.framework_id.value}/${each.task_id.value}`, each.statuses]),
+  )
+  for (const { framework_id, info, container_id } of found.executors) {
+    const framework = infos.get(framework_id)
+    if (framework === undefined) continue
+    addExecutor(frameworkOf(state, framework), info, container_id, false)
+  }
+  for (const { framework_id, executor_id, info, container_id } of found.tasks) {
+    const frameworkInfo = infos.get(framework_id)
+    if (frameworkInfo === undefined) continue
+    const framework = frameworkOf(state, frameworkInfo)
+    const executor =
+      container_id === undefined
+        ? framework.executors.get(executor_id)
+        : addExecutor(framework, commandInfo(info), container_id, true)
+    if (executor === undefined) continue
+    executor.used = true
+    const task = addTask(state, executor, info, undefined)
+    task.phase = 'launched'
+    for (const status of statuses.get(`${framework_id}/${info.task_id.value}`) ?? []) {
+      applyStatus(task, status)
+    }
+  }
+}
+
+function revive(state: AgentState, executor: Executor, rebooted: boolean, cx: Context): void {
+  const { framework, command, tasks } = executor
+  const over = [...tasks.values()].every((task) => isTerminal(task.state))
+  if (rebooted || (command && over)) {
+    executor.phase = 'terminated'
+    for (const task of [...tasks.values()]) {
+      if (task.phase === 'terminated') continue
+      const message = 'the host was restarted'
+      const reason = 'REASON_EXECUTOR_TERMINATED'
+      endTask(state, task, { state: 'TASK_FAILED', reason, message }, cx)
+    }
+    return
+  }
+  startExecutor(state, executor, true, cx)
+  // Frameworks that do not checkpoint lose their tasks with the agent (agent.md §4).
+  if (framework.info.checkpoint !== true) {
+    if (framework.terminating) end(executor, cx)
+    else if ([...framework.executors.values()].at(-1) === executor) {
+      shutDownFramework(state, framework, cx)
+    }
+  }
+}
+
+/** After a reboot with other resources it is another agent: nothing of the former one counts. */
+function forget(
+  state: AgentState,
+  found: Checkpoints,
+  operations: StoreOperation[],
+  cx: Context,
+): void {
+  cx.log('warn', 'the host was restarted with other settings: this is a new agent now')
+  const { id: _, ...info } = state.info
+  state.info = info
+  state.frameworks.clear()
+  state.taskCount = 0
+  operations.push({ type: 'delete', key: 'agent' })
+  for (const { framework_id, info: task } of found.tasks) {
+    operations.push(deleteTask(framework_id, task.task_id.value))
+  }
+  for (const { id } of found.frameworks) {
+    if (id === undefined || state.updates === undefined) continue
+    operations.push(deleteFramework(id.value))
+    cx.send(state.updates, CleanUpStreams, { framework_id: id })
+  }
+}
+
+/** An executor has subscribed or ended: recovery is over when none is awaited. */
+export function recoveredOne(state: AgentState, cx: Context): void {
+  if (state.phase !== 'RECOVERING') return
+  const awaited = [...state.frameworks.values()].some(({ executors }) =>
+    [...executors.values()].some(({ command, phase }) => !command && phase === 'registering'),
+  )
+  if (!awaited) finish(state, cx)
+}
+
+function finish(state: AgentState, cx: Context): void {
+  if (state.phase !== 'RECOVERING') return
+  cx.cancel('recovered')
+  cx.raise({ type: 'RECOVERED' })
+}

@@ -1,0 +1,198 @@
+/**
+ * One container: its shim started or found again, signalled, and its exit status learnt. While the agent
+ * that started it lives, nothing is polled: the shim's exit status is the command's. Everything here
+ * records effects through `cx` and tells its outcome in a later turn. Spec: agent.md §4, §6.
+ */
+import { type Context, DiskError, type Ports, type ProcessHandle } from '../../src/runtime/index.ts'
+import {
+  type Identity,
+  type Program,
+  parseExit,
+  parseIdentity,
+  type Run,
+  refusedStatus,
+  shimSpawn,
+  suffixes,
+} from './shim.ts'
+
+/** Exit status as shells say it; undefined if it is not known and never will be. */
+export type ExitStatus = number | undefined
+
+export interface Container {
+  readonly run: Run
+  /** Process id of the shim. */
+  shimPid: number | undefined
+  /** The command's process group, once it was looked up. */
+  group: number | undefined
+  ended: boolean
+}
+
+export function newContainer(run: Run): Container {
+  return { run, shimPid: undefined, group: undefined, ended: false }
+}
+
+export interface ContainerEvents {
+  /** The shim runs. */
+  readonly started: () => void
+  /** It has ended, or could not be started: then with the reason. Exactly once. */
+  readonly ended: (status: ExitStatus, failure?: string) => void
+}
+
+/** How long to wait between two looks at a file that a shim is about to write, ms, and how often. */
+const retryMs = 20
+const retriesMax = 250
+
+/** Starts the program. */
+export function launch(
+  container: Container,
+  program: Program,
+  cx: Context,
+  events: ContainerEvents,
+): void {
+  const { processes } = cx.ports
+  cx.job(
+    () => processes.spawn(shimSpawn(container.run, program)),
+    (outcome) => {
+      if (outcome.ok) watch(container, outcome.value, cx, events)
+      else end(container, undefined, events, outcome.error.message)
+    },
+  )
+}
+
+/** Finds what a former life of the agent launched, and makes sure that nothing starts any more. */
+export function recover(container: Container, cx: Context, events: ContainerEvents): void {
+  cx.job(
+    () => find(container.run, cx.ports),
+    (outcome) => {
+      if (!outcome.ok) throw outcome.error
+      const found = outcome.value
+      if (found === 'NEVER_STARTED') {
+        end(container, undefined, events, 'the agent was restarted before it could be started')
+      } else if (found === 'LOST') {
+        end(container, undefined, events, 'its exit status was lost')
+      } else if ('status' in found) {
+        events.started()
+        end(container, found.status, events)
+      } else watch(container, found, cx, events)
+    },
+  )
+}
+
+/** Signals the command's process group. A command that is just being started gets it when it is there. */
+export function signal(
+  container: Container,
+  name: 'SIGTERM' | 'SIGKILL',
+  cx: Context,
+  retries = retriesMax,
+): void {
+  if (container.ended) return
+  const { ports } = cx
+  cx.job(
+    async () => {
+      const group =
+        container.group ??
+        (await readIdentity(`${container.run.control}${suffixes.pid}`, ports))?.pid
+      return { group, hit: group !== undefined && ports.processes.kill(group, name, true) }
+    },
+    (outcome) => {
+      if (!outcome.ok) throw outcome.error
+      if (outcome.value.hit) container.group = outcome.value.group
+      else if (!container.ended && retries > 0)
+        cx.after(`signal ${name}`, retryMs, () => signal(container, name, cx, retries - 1))
+    },
+  )
+}
+
+function watch(
+  container: Container,
+  handle: ProcessHandle,
+  cx: Context,
+  events: ContainerEvents,
+): void {
+  container.shimPid = handle.pid
+  const { ports } = cx
+  events.started()
+  cx.job(
+    async () => {
+      const { code } = await handle.exited
+      if (code !== null && code !== refusedStatus) return code
+      // Not this process' child, or killed itself: then only its file can tell.
+      return readExit(container.run, ports)
+    },
+    (outcome) => {
+      if (!outcome.ok) throw outcome.error
+      const lost = outcome.value === undefined ? 'its exit status was lost' : undefined
+      end(container, outcome.value, events, lost)
+    },
+  )
+}
+
+function end(
+  container: Container,
+  status: ExitStatus,
+  events: ContainerEvents,
+  failure?: string,
+): void {
+  container.ended = true
+  events.ended(status, failure)
+}
+
+type Found = ProcessHandle | { readonly status: number } | 'NEVER_STARTED' | 'LOST'
+
+async function find(run: Run, ports: Ports): Promise<Found> {
+  const shim = await claim(run, ports)
+  if (shim === undefined) return 'NEVER_STARTED'
+  const handle = await ports.processes.adopt(shim.pid, shim.startTime)
+  if (handle !== undefined) return handle
+  const status = await readExit(run, ports)
+  if (status !== undefined) return { status }
+  // The shim was killed: nobody will ever wait for the command, so it goes too.
+  const command = await readIdentity(`${run.control}${suffixes.pid}`, ports)
+  if (command !== undefined) {
+    const alive = await ports.processes.adopt(command.pid, command.startTime)
+    if (alive !== undefined) ports.processes.kill(command.pid, 'SIGKILL', true)
+  }
+  return 'LOST'
+}
+
+/** Who may start the command: the shim, whose identity is returned, or nobody any more. */
+async function claim(run: Run, ports: Ports): Promise<Identity | undefined> {
+  const path = `${run.control}${suffixes.shim}`
+  for (let retries = 0; ; retries++) {
+    const identity = await readIdentity(path, ports)
+    if (identity !== undefined) return identity
+    try {
+      // A link that leads nowhere: creating it is exclusive, and the shim's own creation fails on it.
+      await ports.disk.symlink('recovered', path)
+      return undefined
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'NOT_FOUND') return undefined
+      if (!(error instanceof DiskError && error.code === 'EXISTS')) throw error
+    }
+    if ((await ports.disk.stat(path))?.kind === 'symlink' || retries === retriesMax)
+      return undefined
+    await new Promise<void>((resolve) => ports.clock.setTimeout(resolve, retryMs))
+  }
+}
+
+async function readIdentity(path: string, ports: Ports): Promise<Identity | undefined> {
+  return parseIdentity(await readText(path, ports))
+}
+
+async function readExit(run: Run, ports: Ports): Promise<ExitStatus> {
+  return parseExit(await readText(`${run.control}${suffixes.exit}`, ports))
+}
+
+/** Empty if the file is not there. */
+async function readText(path: string, ports: Ports): Promise<string> {
+  try {
+    return new TextDecoder().decode(await ports.disk.readFile(path))
+  } catch (error) {
+    if (
+      error instanceof DiskError &&
+      (error.code === 'NOT_FOUND' || error.code === 'NOT_A_DIRECTORY')
+    )
+      return ''
+    throw error
+  }
+}
