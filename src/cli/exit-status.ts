@@ -1,0 +1,20 @@
+/** How a task ended, as an exit code of ours. */
+import { exitStatusLabel, type TaskStatus } from '../../protocol/v1/status.ts'
+import type { TaskProgress } from '../framework/index.ts'
+import { exitCodes } from './errors.ts'
+
+/** The exit code that the task's command ended with, 128 + n for signal n; undefined if nobody knows. */
+export function exitStatusOf(status: TaskStatus | undefined): number | undefined {
+  const label = status?.labels?.labels?.find(({ key }) => key === exitStatusLabel)
+  const code = label?.value === undefined ? Number.NaN : Number(label.value)
+  return Number.isInteger(code) && code >= 0 && code <= 255 ? code : undefined
+}
+
+/** 0 if all finished; of a single task its own exit code; 1 if any of several failed. */
+export function exitCodeOf(all: readonly TaskProgress[]): number {
+  const failed = all.filter(({ state }) => state !== 'TASK_FINISHED')
+  const [only] = failed
+  if (only === undefined) return exitCodes.ok
+  if (all.length > 1) return exitCodes.failure
+  return exitStatusOf(only.status) || exitCodes.failure
+}

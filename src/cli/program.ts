@@ -1,0 +1,62 @@
+/** The whole program: every command, in the order in which help lists them. */
+import { Command } from 'commander'
+import type { CliCommand, Host } from './command.ts'
+import { agentCommand } from './commands/agent.ts'
+import { completionCommand } from './commands/completion.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { eventsCommand } from './commands/events.ts'
+import { frameworkCommand } from './commands/framework.ts'
+import { leaderCommand } from './commands/leader.ts'
+import { offerCommand } from './commands/offer.ts'
+import { runCommand } from './commands/run.ts'
+import { startCommand } from './commands/start.ts'
+import { statusCommand } from './commands/status.ts'
+import { taskCommand } from './commands/task.ts'
+import { upCommand } from './commands/up.ts'
+import { versionCommand, versionText } from './commands/version.ts'
+import { wordsOf } from './completion.ts'
+import { systemTerminal } from './terminal.ts'
+
+/** All commands. */
+export const commands: readonly CliCommand[] = [
+  upCommand,
+  startCommand,
+  runCommand,
+  statusCommand,
+  eventsCommand,
+  agentCommand,
+  frameworkCommand,
+  taskCommand,
+  offerCommand,
+  leaderCommand,
+  doctorCommand,
+  completionCommand(() => wordsOf(buildProgram(silent))),
+  versionCommand,
+]
+
+/** For looking at the program without running it. */
+const silent: Pick<Host, 'terminal' | 'exit'> = { terminal: systemTerminal(), exit() {} }
+
+/** Builds the program anew; commander keeps state of a run in it. */
+export function buildProgram(host: Pick<Host, 'terminal' | 'exit'>): Command {
+  const program = new Command('meseta')
+    .description(
+      'A cluster manager in the manner of Apache Mesos: agents offer resources, frameworks run tasks on them.',
+    )
+    .version(versionText(), '-V, --version')
+    .enablePositionalOptions()
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureHelp({ sortSubcommands: false })
+    .configureOutput({
+      writeOut: (text) => host.terminal.out(text),
+      writeErr: (text) => host.terminal.err(text),
+    })
+    .addHelpText(
+      'after',
+      '\nEvery option is also a variable of the environment and a key of the configuration file.\nExit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 no leader, 5 denied; `run` exits as its task does.',
+    )
+  const whole: Host = { ...host, sections: () => commands.flatMap(({ sections }) => sections) }
+  for (const each of commands) each.attach(program, whole)
+  return program
+}
