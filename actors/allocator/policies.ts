@@ -49,7 +49,8 @@ const builtIn: ReadonlyMap<string, Policy> = new Map(
 )
 
 /**
- * The policy called `name`, or the default export of the module with that path or URL.
+ * The policy called `name`, or the default export of the module with that absolute path, URL or
+ * package name.
  * @throws Error saying what is wrong with the module
  */
 export async function loadPolicy(name: string): Promise<Policy> {

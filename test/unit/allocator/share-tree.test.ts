@@ -184,7 +184,10 @@ test('resource names that turn up later count from then on', () => {
     const many = new Float64Array(names.number(`name-${i}`) + 1)
     many[i] = 10
     tree.changeTotals(many, 1)
-    tree.allocated(a, many.map((millis) => millis / 10))
+    tree.allocated(
+      a,
+      many.map((millis) => millis / 10),
+    )
   }
   tree.allocated(b, new Float64Array(20).fill(2))
   assert.ok(Math.abs(tree.dominantShare(a) - 0.1) < 1e-9)
