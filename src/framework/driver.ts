@@ -144,15 +144,18 @@ export class Driver {
 
   /** Runs something in the actor's turn: at once within one, else as a turn of its own. */
   inTurn(run: () => void): void {
-    if (this.#turn || this.#enter === undefined) {
-      const outer = this.#turn
-      this.#turn = true
-      try {
-        run()
-      } finally {
-        this.#turn = outer
-      }
-    } else this.#enter(() => this.inTurn(run))
+    if (this.#turn || this.#enter === undefined) run()
+    else this.#enter(() => this.asTurn(run))
+  }
+
+  /** Marks what runs as a turn of the actor. For the scheduler, which is in one. */
+  asTurn(run: () => void): void {
+    this.#turn = true
+    try {
+      run()
+    } finally {
+      this.#turn = false
+    }
   }
 
   /** Tells how to enter the actor from outside, and who wants to know of the end. */

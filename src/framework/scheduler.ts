@@ -85,7 +85,10 @@ export interface SchedulerState {
   /** Events that came before the answer that tells which stream is ours; at most `EARLY_MAX`. */
   early: Event[]
   heartbeatMs: number
-  attempts: number
+  /** Counts SUBSCRIBE calls: an answer to an earlier one is void. */
+  attempt: number
+  /** Calls refused or unanswered since the last success. */
+  failures: number
   reconcileMs: number
 }
 
@@ -122,6 +125,7 @@ type MachineEvent =
   | { type: 'SUBSCRIBED' }
   | { type: 'LOST'; reason: string }
   | { type: 'RETRY' }
+  | { type: 'LEADER' }
   | { type: 'FATAL'; error: CallError }
   | { type: 'TORN_DOWN' }
 
@@ -161,8 +165,15 @@ const machine = setup({
     TORN_DOWN: '.ended',
   },
   states: {
-    subscribing: { entry: 'subscribe', on: { SUBSCRIBED: 'subscribed', LOST: 'waiting' } },
-    waiting: { entry: 'retryLater', on: { RETRY: 'subscribing' } },
+    subscribing: {
+      entry: 'subscribe',
+      on: {
+        SUBSCRIBED: 'subscribed',
+        LOST: 'waiting',
+        LEADER: { target: 'subscribing', reenter: true },
+      },
+    },
+    waiting: { entry: 'retryLater', on: { RETRY: 'subscribing', LEADER: 'subscribing' } },
     subscribed: {
       entry: 'settleIn',
       exit: 'forgetTimers',
@@ -170,6 +181,10 @@ const machine = setup({
         LOST: {
           target: 'subscribing',
           actions: { type: 'tellDisconnected', params: ({ event }) => ({ reason: event.reason }) },
+        },
+        LEADER: {
+          target: 'subscribing',
+          actions: { type: 'tellDisconnected', params: { reason: 'another master leads' } },
         },
       },
     },
@@ -200,7 +215,8 @@ function newState({ options, started }: Args, cx: Context): SchedulerState {
     epoch: 0,
     early: [],
     heartbeatMs: 15_000,
-    attempts: 0,
+    attempt: 0,
+    failures: 0,
     reconcileMs: RECONCILE_FIRST_MS,
   }
 }
@@ -215,13 +231,13 @@ function listen(state: SchedulerState, cx: Context): void {
       : undefined
     // The new leader knows nothing of who listens: tell it at once.
     if (typeof epoch === 'number' && epoch > state.epoch) {
-      cx.raise({ type: 'RETRY' })
-      cx.raise({ type: 'LOST', reason: 'another master leads' })
+      cx.raise({ type: 'LEADER' })
     }
   })
 }
 
 function subscribe(state: SchedulerState, cx: Context): void {
+  const attempt = ++state.attempt
   state.driver.streamId = undefined
   state.early = []
   const id = { value: state.frameworkId }
@@ -235,9 +251,11 @@ function subscribe(state: SchedulerState, cx: Context): void {
   }
   const options = { timeoutMs: SUBSCRIBE_TIMEOUT_MS }
   cx.request(state.callSubject, encode(call), options, (outcome) => {
+    // A new leader may have made it pointless to wait for this answer.
+    if (attempt !== state.attempt) return
     const reply = outcome.ok ? readReply(outcome.value) : outcome
     if (reply.ok) {
-      state.attempts = 0
+      state.failures = 0
       state.driver.streamId = reply.value.stream_id
       cx.raise({ type: 'SUBSCRIBED' })
       for (const event of state.early.splice(0)) take(state, event, cx)
@@ -262,7 +280,7 @@ function readReply(data: Uint8Array): Outcome<SubscribeReply> {
 
 function retryLater(state: SchedulerState, cx: Context): void {
   const { retryMs = 100, retryMsMax = 5000 } = state.options
-  const ceiling = Math.min(retryMs * 2 ** Math.min(state.attempts++, 16), retryMsMax)
+  const ceiling = Math.min(retryMs * 2 ** Math.min(state.failures++, 16), retryMsMax)
   // Spread, so that a thousand frameworks do not come at once.
   cx.after('retry', ceiling / 2 + (cx.random.next() * ceiling) / 2, () =>
     cx.raise({ type: 'RETRY' }),
@@ -324,7 +342,7 @@ function take(state: SchedulerState, event: Event, cx: Context): void {
   if (driver.ended || epoch < state.epoch || stream_id !== driver.streamId) return
   state.epoch = epoch
   watchHeartbeat(state, cx)
-  driver.inTurn(() => handle(state, event, cx))
+  driver.asTurn(() => handle(state, event, cx))
 }
 
 function handle(state: SchedulerState, event: Event, cx: Context): void {
