@@ -72,6 +72,8 @@ export async function connectScheduler(options: SchedulerConnectOptions): Promis
     error ? settle?.reject(error) : settle?.resolve(),
   )
   const close = async () => {
+    // Calls made just before are turns that still wait; stopping throws away what waits.
+    if (node.cell(SCHEDULER_ID) !== undefined) await new Promise<void>((resolve) => enter(resolve))
     await node.stop()
     settle?.resolve()
   }
