@@ -15,7 +15,7 @@ import { CommandError } from '../errors.ts'
 import { SupervisedChild } from './child.ts'
 import { killProcessesIn } from './leftovers.ts'
 import { awaitAgents } from './ready.ts'
-import { agentShare } from './shares.ts'
+import { agentFlags, masterFlags } from './shares.ts'
 
 export interface ClusterOptions {
   readonly cluster: string
@@ -48,8 +48,6 @@ const fileIntervalMs = 250
 /** Agents end their tasks first: grace period and some. */
 const stopMs = 15_000
 const brokerBackoffMs = 200
-/** A few agents need not spread their first attempts over a second. */
-const registrationBackoffMs = 50
 
 export class LocalCluster {
   readonly #options: ClusterOptions
@@ -83,16 +81,14 @@ export class LocalCluster {
     mkdirSync(join(workDirectory, 'logs'), { recursive: true })
     if (this.#natsUrl === '') await this.#startBroker(this.#options.port)
     onChange(`broker       ${this.#natsUrl}`)
-    for (const index of range(masters)) await this.#startChild(`master-${index + 1}`, 'master', [])
+    for (const index of range(masters)) {
+      await this.#startChild(`master-${index + 1}`, 'master', masterFlags())
+    }
     const machine = { cpus: availableParallelism(), memoryMb: totalmem() / 2 ** 20 }
     await Promise.all(
       range(agents).map((index) => {
-        const share = agentShare(machine, index, agents, this.#options.resources)
-        return this.#startChild(`agent-${index + 1}`, 'agent', [
-          ...['--resources', share],
-          '--kill-tasks-on-stop',
-          ...['--registration-backoff-ms', String(registrationBackoffMs)],
-        ])
+        const flags = agentFlags(machine, index, agents, this.#options.resources)
+        return this.#startChild(`agent-${index + 1}`, 'agent', flags)
       }),
     )
     const client = await this.connect()
@@ -136,17 +132,22 @@ export class LocalCluster {
     }
   }
 
-  async #startChild(name: string, module: string, extra: readonly string[]): Promise<void> {
+  async #startChild(
+    name: string,
+    module: string,
+    flags: ReadonlyArray<readonly [string, string]>,
+  ): Promise<void> {
     const { cluster, natsCredentials, workDirectory, logLevel, onChange, onOutput } = this.#options
     if (this.#stopped !== undefined)
       throw new CommandError('START_FAILED', 'stopped while starting')
+    const assigned = flags.map(([flag, value]) => `${flag}=${value}`)
     const child = new SupervisedChild({
       name,
       args: [
         ...['start', '--name', name, '--nats', this.#natsUrl, '--cluster', cluster],
         ...(natsCredentials === '' ? [] : ['--nats-credentials', natsCredentials]),
         ...['--log-level', logLevel, '--log-format', 'json'],
-        ...[module, '--work-dir', join(workDirectory, name), ...extra],
+        ...[module, '--work-dir', join(workDirectory, name), ...assigned],
       ],
       logPath: this.logPath(name),
       stopMs,

@@ -18,7 +18,7 @@ import { resolveSettings, section } from '../settings.ts'
 import type { ClusterOptions } from './cluster.ts'
 import { killProcessesIn } from './leftovers.ts'
 import { awaitAgents } from './ready.ts'
-import { agentShare } from './shares.ts'
+import { agentFlags, masterFlags } from './shares.ts'
 
 /** What `up` needs of a cluster, wherever its nodes are. */
 export class InProcessCluster {
@@ -37,14 +37,12 @@ export class InProcessCluster {
     const { workDirectory, masters, agents, onChange } = this.#options
     mkdirSync(join(workDirectory, 'logs'), { recursive: true })
     this.#logFile = openSync(join(workDirectory, 'logs', 'nodes.log'), 'a')
-    for (let index = 1; index <= masters; index++) await this.#host('master', `master-${index}`, [])
+    for (let index = 1; index <= masters; index++)
+      await this.#host('master', `master-${index}`, masterFlags())
     const machine = { cpus: availableParallelism(), memoryMb: totalmem() / 2 ** 20 }
     for (let index = 0; index < agents; index++) {
-      await this.#host('agent', `agent-${index + 1}`, [
-        ['--resources', agentShare(machine, index, agents, this.#options.resources)],
-        ['--kill-tasks-on-stop', 'true'],
-        ['--registration-backoff-ms', '50'],
-      ])
+      const flags = agentFlags(machine, index, agents, this.#options.resources)
+      await this.#host('agent', `agent-${index + 1}`, flags)
     }
     onChange(`${masters} masters and ${agents} agents in this process`)
     const client = await this.connect()

@@ -34,3 +34,32 @@ export function agentShare(machine: Machine, index: number, agents: number, give
     ...missing.map(([name, value]) => `${name}:${value}`),
   ].join(';')
 }
+
+/**
+ * Of `meseta up` alone: freed resources are offered again after this long, so that a queue of short
+ * commands is not held up by the pace at which a large cluster is shared out.
+ */
+const allocationIntervalMs = 100
+
+/** Flags of a master of `meseta up`. */
+export function masterFlags(): ReadonlyArray<readonly [string, string]> {
+  return [['--allocation-interval-ms', String(allocationIntervalMs)]]
+}
+
+/** Agents are on one machine here, and no crowd: they need not be polite for long. */
+const registrationBackoffMs = 50
+
+/** Flags of the agent with this index: they bear names of their own, and their tasks end with `up`. */
+export function agentFlags(
+  machine: Machine,
+  index: number,
+  agents: number,
+  given: string,
+): ReadonlyArray<readonly [string, string]> {
+  return [
+    ['--hostname', `agent-${index + 1}`],
+    ['--resources', agentShare(machine, index, agents, given)],
+    ['--kill-tasks-on-stop', 'true'],
+    ['--registration-backoff-ms', String(registrationBackoffMs)],
+  ]
+}
