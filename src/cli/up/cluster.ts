@@ -140,7 +140,8 @@ export class LocalCluster {
     const { cluster, natsCredentials, workDirectory, logLevel, onChange, onOutput } = this.#options
     if (this.#stopped !== undefined)
       throw new CommandError('START_FAILED', 'stopped while starting')
-    const assigned = flags.map(([flag, value]) => `${flag}=${value}`)
+    // A switch takes no value on a command line.
+    const assigned = flags.map(([flag, value]) => (value === 'true' ? flag : `${flag}=${value}`))
     const child = new SupervisedChild({
       name,
       args: [
