@@ -1,5 +1,7 @@
 /** Offer constraints: which agents a framework wants to be offered. Spec: scheduler-api.md §5. */
 import type { AttributeConstraint, OfferConstraints } from '../../protocol/v1/framework.ts'
+import type { Attribute } from '../../protocol/v1/resources.ts'
+import { compilePattern } from '../../src/regex/pattern.ts'
 import type { Agent } from './cluster.ts'
 
 /** Whether an agent passes. */
@@ -18,7 +20,19 @@ export function admissionOf(
   const groups = constraints?.role_constraints?.[role]?.groups
   if (groups === undefined) return undefined
   const tests = groups.map((group) => (group.attribute_constraints ?? []).map(testOf))
-  return (agent) => tests.some((group) => group.every((test) => test(agent)))
+  return remembered((agent) => tests.some((group) => group.every((test) => test(agent))))
+}
+
+/** Asks once for each agent and set of attributes: the rest of what constraints look at never changes. */
+function remembered(test: Admission): Admission {
+  const verdicts = new WeakMap<Agent, { attributes: readonly Attribute[]; admitted: boolean }>()
+  return (agent) => {
+    const known = verdicts.get(agent)
+    if (known?.attributes === agent.attributes) return known.admitted
+    const admitted = test(agent)
+    verdicts.set(agent, { attributes: agent.attributes, admitted })
+    return admitted
+  }
 }
 
 function testOf({ selector, predicate }: AttributeConstraint): Admission {
@@ -52,12 +66,12 @@ function predicateOf(predicate: AttributeConstraint['predicate']): (value: Value
   if (text_equals) return (value) => value === NOT_TEXT || value === text_equals.value
   if (text_not_equals) return (value) => value === NOT_TEXT || value !== text_not_equals.value
   const regex = text_matches?.regex ?? text_not_matches?.regex
-  // The master refuses constraints without a predicate that it knows.
-  if (regex === undefined) return () => false
-  const pattern = new RegExp(`^(?:${regex})$`, 'u')
+  const pattern = regex === undefined ? undefined : compilePattern(regex)
+  // The master refuses what it cannot read; if such a thing comes through, no agent fits.
+  if (!pattern?.ok) return () => false
   const wanted = text_matches !== undefined
   return (value) => {
     if (value === NOT_TEXT) return true
-    return typeof value === 'string' ? pattern.test(value) === wanted : !wanted
+    return typeof value === 'string' ? pattern.value(value) === wanted : !wanted
   }
 }

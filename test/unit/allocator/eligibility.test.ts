@@ -1,4 +1,5 @@
 /** Who may be offered what. Spec: allocator.md §5 "Predicates"; scheduler-api.md §5; names of §14. */
+import { updateAgent } from '../../../actors/allocator/agents.ts'
 import { updateFramework } from '../../../actors/allocator/frameworks.ts'
 import type { OfferConstraints } from '../../../protocol/v1/framework.ts'
 import type { Attribute } from '../../../protocol/v1/resources.ts'
@@ -183,6 +184,8 @@ test('offer constraints: groups are alternatives, all of a group must hold', () 
   assert.is(admitted(where([{ selector: rack, predicate: matches }])), 'ac', 'in full')
   const differs = { text_not_matches: { regex: 'r[0-9]' } }
   assert.is(admitted(where([{ selector: rack, predicate: differs }])), 'bcd')
+  const unreadable = { text_not_matches: { regex: '(?=r)' } }
+  assert.is(admitted(where([{ selector: rack, predicate: unreadable }])), '')
   const host = { pseudoattribute_type: 'HOSTNAME' as const }
   assert.is(admitted(where([{ selector: host, predicate: { text_equals: { value: 'd' } } }])), 'd')
   const zone = { pseudoattribute_type: 'ZONE' as const }
@@ -192,6 +195,20 @@ test('offer constraints: groups are alternatives, all of a group must hold', () 
   assert.is(admitted(where([first, ssd])), '')
   assert.is(admitted(where([first], [ssd])), 'abc')
   assert.is(admitted({ role_constraints: { other: { groups: [] } } }), 'abcd')
+})
+
+test('an agent whose attributes change is judged anew by offer constraints', () => {
+  const selector = { attribute_name: 'rack' }
+  const attribute_constraints = [{ selector, predicate: { text_matches: { regex: 'r[12]' } } }]
+  const b = books()
+  b.framework('f', ['*'], {
+    offer_constraints: { role_constraints: { '*': { groups: [{ attribute_constraints }] } } },
+  })
+  b.agent('a', 'cpus:1;mem:64', { attributes: [text('rack', 'r3')] })
+  assert.equal(offered(b), [])
+  const total = documents('cpus:1;mem:64')
+  updateAgent(b.cluster, { agent_id: 'a', total, attributes: [text('rack', 'r2')] })
+  assert.equal(offered(b), ['a'])
 })
 
 test.run()
