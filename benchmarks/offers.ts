@@ -3,12 +3,13 @@
  * offer at once, all in processes of their own but for the frameworks, which share this one. Frameworks
  * are bare clients (support/light-scheduler.ts), so that the master is what is measured.
  *
- *     node dist/benchmarks/offers.js [--quick] [--json]
+ *     node dist/benchmarks/offers.js [--quick] [--json] [--agents N] [--frameworks N] [--profile DIR]
  *
  * The limit beside each figure: as many bytes in equal messages from a bare client to another one, counted
  * in offers. Declines carry no filter, so each agent is offered once in every round of allocation: there
  * cannot be more than agents / 10 ms.
  */
+import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import type { Offer } from '../protocol/v1/offer.ts'
 import {
@@ -22,10 +23,28 @@ import { type LightScheduler, lightScheduler } from './support/light-scheduler.t
 import { rawThroughput } from './support/raw-nats.ts'
 import { inWindows, median, percentile, spread } from './support/statistics.ts'
 
-const quick = process.argv.includes('--quick')
-const json = process.argv.includes('--json')
-const agentCounts = quick ? [100, 1000] : [100, 1000, 10_000]
-const frameworkCounts = quick ? [1, 10] : [1, 10, 100]
+const { values: flags } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    /** One size only. */
+    agents: { type: 'string' },
+    frameworks: { type: 'string' },
+    /** Where the master leaves a CPU profile at its end. */
+    profile: { type: 'string' },
+  },
+})
+const { quick, json } = flags
+const agentCounts = flags.agents
+  ? [Number(flags.agents)]
+  : quick
+    ? [100, 1000]
+    : [100, 1000, 10_000]
+const frameworkCounts = flags.frameworks
+  ? [Number(flags.frameworks)]
+  : quick
+    ? [1, 10]
+    : [1, 10, 100]
 const windows = quick ? { count: 5, ms: 200 } : { count: 5, ms: 1000 }
 const rawWindows = { count: 5, ms: quick ? 100 : 200 }
 const allocationIntervalMs = 10
@@ -59,6 +78,8 @@ interface Figures {
   readonly againMsP99: number
   readonly offersPerEvent: number
   readonly bytesPerEvent: number
+  /** What the master works for an offer made and declined, CPU-µs: holds on a busy machine too. */
+  readonly masterMicros: number
   /** Of one core. */
   readonly masterCpu: number
   readonly brokerCpu: number
@@ -134,6 +155,7 @@ async function measure(
     againMsP99: percentile(againMs, 99),
     offersPerEvent: offers / events,
     bytesPerEvent,
+    masterMicros: (cpu[0]! * elapsedMs * 1000) / offers,
     masterCpu: cpu[0]!,
     brokerCpu: cpu[1]!,
     ownCpu: cpu[2]!,
@@ -149,17 +171,17 @@ function ownUsage() {
 
 /** Starts a master and registers the agents with it. */
 async function register(bench: BenchCluster, agents: number) {
-  const master = await bench.start('master', [
-    ...['--work-dir', bench.directory()],
-    ...['--allocation-interval-ms', String(allocationIntervalMs)],
-  ])
+  const options = ['--work-dir', bench.directory()]
+  options.push('--allocation-interval-ms', String(allocationIntervalMs))
+  const profiler = flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${flags.profile}`] : []
+  const master = await bench.start('master', options, profiler)
   const before = master.usage().rssBytes
   const processes = Math.ceil(agents / agentsPerProcess)
   let at = 0
   await agentsAdded(bench, agents, async () => {
-    const flags = ['--count', String(agents / processes), '--registration-backoff-ms', '0']
+    const each = ['--count', String(agents / processes), '--registration-backoff-ms', '0']
     await Promise.all(
-      Array.from({ length: processes }, () => bench.start(simulatedAgentsModule, flags)),
+      Array.from({ length: processes }, () => bench.start(simulatedAgentsModule, each)),
     )
     at = performance.now()
   })
@@ -209,6 +231,7 @@ if (json) {
       'ratio',
       'again p50 / p99 ms',
       'offers/event',
+      'master µs/offer',
       'CPU master / broker / frameworks',
     ],
     style: { head: [], border: [] },
@@ -225,6 +248,7 @@ if (json) {
       percent(one.ratio),
       `${one.againMsP50.toFixed(1)} / ${one.againMsP99.toFixed(1)}`,
       one.offersPerEvent.toFixed(0),
+      one.masterMicros.toFixed(1),
       [one.masterCpu, one.brokerCpu, one.ownCpu].map(percent).join(' / '),
     ])
   }
