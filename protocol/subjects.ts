@@ -73,6 +73,9 @@ export interface Subjects {
   nodeWildcard(node: string): string
   parsePid(subject: string): { readonly node: string; readonly id: string } | undefined
 
+  /** Where a node tells of its actors. */
+  nodeActors(node: string): string
+
   /** Where a framework calls the leading master; `newFramework` before it has an id. */
   frameworkCall(framework: string): string
   /** Where a framework hears events. */
@@ -136,6 +139,7 @@ export function subjects(cluster: string): Subjects {
     cluster,
     pid: (node: string, id: string) => `${cluster}.pid.${token(node)}.${token(id)}`,
     nodeWildcard: (node: string) => `${cluster}.pid.${token(node)}.*`,
+    nodeActors: (node: string) => `${cluster}.node.${token(node)}.actors`,
     parsePid(subject: string) {
       const ids = parse(subject, [cluster, 'pid', null, null])
       return ids && { node: ids[0]!, id: ids[1]! }

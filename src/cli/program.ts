@@ -1,6 +1,7 @@
 /** The whole program: every command, in the order in which help lists them. */
 import { Command } from 'commander'
 import type { CliCommand, Host } from './command.ts'
+import { actorCommand } from './commands/actor.ts'
 import { agentCommand } from './commands/agent.ts'
 import { completionCommand } from './commands/completion.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -28,6 +29,7 @@ export const commands: readonly CliCommand[] = [
   frameworkCommand,
   taskCommand,
   offerCommand,
+  actorCommand,
   leaderCommand,
   doctorCommand,
   completionCommand(() => wordsOf(buildProgram(silent))),

@@ -25,6 +25,7 @@ import type {
 import { Registry } from './registry.ts'
 import { Requests } from './requests.ts'
 import { QUANTUM, RunQueue } from './run-queue.ts'
+import { openService } from './service.ts'
 import { rootSpec, type SupervisorOptions } from './supervisor.ts'
 import { encodeEnvelope, FRAME_BYTES_MAX, type WireEnvelope } from './wire.ts'
 
@@ -90,6 +91,7 @@ export class Node {
   readonly #options: NodeOptions
   readonly #runQueue: RunQueue
   #mailbox: Subscription | undefined
+  #service: readonly Subscription[] = []
   #heartbeat: TimerHandle
   #root: Cell | undefined
   #stopped: Promise<void> | undefined
@@ -137,6 +139,7 @@ export class Node {
     const started = this.registry.start(spec, undefined)
     if (!started.ok) throw started.error
     this.#root = started.cell
+    this.#service = openService(this)
   }
 
   #onStatus({ type, ...fields }: ConnectionStatus): void {
@@ -171,6 +174,7 @@ export class Node {
   #end(): void {
     this.ports.clock.clearTimeout(this.#heartbeat)
     this.#mailbox?.close()
+    for (const subscription of this.#service) subscription.close()
     this.requests.close()
     this.#flush()
   }
