@@ -1,7 +1,7 @@
 import { decode, encode, type NodeInfo, subjects } from '../../protocol/index.ts'
 import { checker } from '../../protocol/message.ts'
 import { NodeInfo as NodeInfoSchema } from '../../protocol/node.ts'
-import type { Connection } from '../../src/runtime/index.ts'
+import { type Connection, nameOf, type Pid } from '../../src/runtime/index.ts'
 import { type World, world } from '../support/nodes.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -78,7 +78,7 @@ test('lists its actors in the format of the asker', async () => {
     assert.is(name, 'a')
     assert.is(truncated, 0)
     const found = actors.find(({ id }) => id === 'probe')
-    assert.is(found?.pid, probe.pid)
+    assert.is(found && nameOf(found.pid as Pid), probe.pid)
     assert.is(found?.parent, 'root')
   }
   await client.close()
