@@ -127,7 +127,8 @@ function spawnBound(binary: string, args: readonly string[]): ChildProcess {
   const binding = ['--pdeathsig', 'KILL']
   const bindable = spawnSync('setpriv', [...binding, 'true'], { stdio: 'ignore' }).status === 0
   const [command, all] = bindable ? ['setpriv', [...binding, binary, ...args]] : [binary, [...args]]
-  return spawn(command, all, { stdio: ['ignore', 'ignore', 'pipe'] })
+  // A session of its own: Ctrl-C at the terminal must not end it before those who still need it.
+  return spawn(command, all, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
 }
 
 /** The server's log, which tells the port that it chose. */

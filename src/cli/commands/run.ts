@@ -72,7 +72,7 @@ export type RunOptions = Static<typeof schema>
 
 export const runCommand = command({
   name: 'run',
-  operands: '<command...>',
+  operands: '[command...]',
   passThrough: true,
   summary: 'Run a command as tasks and follow it to the end.',
   about:
@@ -83,13 +83,19 @@ export const runCommand = command({
     ['meseta run --shell "ls | wc -l"', 'a line for the shell'],
     ['meseta run --instances 500 -- true', '500 tasks'],
     ['meseta run --cpus 2 --mem 4096 --timeout 10m -- make -j2', 'with room, and an end'],
-    ['meseta run --plan --cpus 64 -- make', 'who could take it, and why the others could not'],
+    ['meseta run --plan --cpus 64', 'who could take it, and why the others could not'],
   ],
   shared,
   own,
   run: ({ options, operands, terminal }) =>
     withCluster(options, async (client) => {
       if (options.plan) return plan(await agentsOf(client), options, terminal)
+      if (operands.length === 0) {
+        throw usage(
+          'there is no command to run',
+          'Give it after --, as in: meseta run -- echo hello',
+        )
+      }
       return follow({
         client,
         options,
