@@ -10,15 +10,9 @@ import {
   type Share,
 } from '../../protocol/allocator.ts'
 import type { Payload } from '../../protocol/message.ts'
-import type {
-  AgentInfo,
-  ExecutorInfo,
-  Resource,
-  Task,
-  TaskStatusReason,
-} from '../../protocol/v1/index.ts'
+import type { AgentInfo, ExecutorInfo, Task, TaskStatusReason } from '../../protocol/v1/index.ts'
 import { resources } from '../../src/resources/index.ts'
-import type { Context, Pid } from '../../src/runtime/index.ts'
+import { type Context, nameOf, type Pid } from '../../src/runtime/index.ts'
 import { agentDocument } from './documents.ts'
 import { announce, sendAgentFailure } from './events.ts'
 import { startPings, stopPings } from './health.ts'
@@ -59,7 +53,7 @@ export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Age
     encoded: encodeAgentPart(info),
   }
   state.agents.set(agent.id, agent)
-  state.agentsByPid.set(pid, agent)
+  setAddress(state, agent, pid)
   state.recovered.delete(agent.id)
   state.unreachable.delete(agent.id)
   state.removed.delete(agent.id)
@@ -87,7 +81,7 @@ function enterAllocator(state: MasterState, agent: Agent, cx: Context): void {
     hostname,
     attributes,
     ...(domain !== undefined && { domain }),
-    total: agent.total as unknown as Resource[],
+    total: [...agent.total],
     active: agent.connected,
     used: agentShares(agent),
   }
@@ -163,13 +157,25 @@ function loseTask(state: MasterState, framework: Framework, task: Task, cx: Cont
 
 /** The agent is back under an address, which is linked from now on. */
 export function connectAgent(state: MasterState, agent: Agent, pid: Pid, cx: Context): void {
+  forgetAddress(state, agent)
   agent.pid = pid
   agent.connected = true
   agent.missedPings = 0
   agent.reregisteredMs = cx.now()
-  state.agentsByPid.set(pid, agent)
+  setAddress(state, agent, pid)
   cx.link(pid)
   cx.send(state.allocator, ActivateAgent, { agent_id: agent.id })
+}
+
+function setAddress(state: MasterState, agent: Agent, pid: Pid): void {
+  state.agentsByPid.set(pid, agent)
+  state.agentsByName.set(nameOf(pid), agent)
+}
+
+function forgetAddress(state: MasterState, agent: Agent): void {
+  const name = nameOf(agent.pid)
+  state.agentsByPid.delete(agent.pid)
+  if (state.agentsByName.get(name) === agent) state.agentsByName.delete(name)
 }
 
 /** Why an agent leaves the books, and what becomes of its tasks (states.md §3). */
@@ -192,7 +198,7 @@ export function removeAgent(
   cx.cancel(reregisterTimer(agent))
   if (agent.connected) cx.unlink(agent.pid)
   state.agents.delete(agent.id)
-  state.agentsByPid.delete(agent.pid)
+  forgetAddress(state, agent)
   state.removed.set(agent.id, true)
   cx.send(state.allocator, RemoveAgent, { agent_id: agent.id })
   rescindOffers(state, [...agent.offers], cx)

@@ -1,6 +1,6 @@
 /** Counters and gauges of a master, by Mesos' names where it has one (operator-api.md §B). */
 import type { Metric } from '../../protocol/v1/index.ts'
-import { quantitiesOf, type Resources, sum } from '../../src/resources/index.ts'
+import { merge, quantitiesOf, sum } from '../../src/resources/index.ts'
 import { agentShares } from './shares.ts'
 import type { MasterState } from './state.ts'
 
@@ -66,13 +66,7 @@ function taskGauges(state: MasterState): Record<string, number> {
 function resourceGauges(state: MasterState): Record<string, number> {
   const agents = [...state.agents.values()]
   const totals = quantitiesOf(sum(agents.map(({ total }) => total)))
-  const used = quantitiesOf(
-    sum(
-      agents.flatMap((agent) =>
-        agentShares(agent).map((share) => share.resources as never as Resources),
-      ),
-    ),
-  )
+  const used = quantitiesOf(merge(agents.flatMap(agentShares).flatMap((share) => share.resources)))
   const gauges: Record<string, number> = {}
   for (const name of ['cpus', 'gpus', 'mem', 'disk']) {
     const total = (totals.get(name) ?? 0) / 1000

@@ -35,29 +35,24 @@ export function registerAgent(
   if (state.registering.has(pid)) return
   state.registering.add(pid)
   const held = cx.hold()
-  const former = atSameAddress(state, nameOf(pid))
+  // A former life of the same actor: it would have re-registered as that agent if it could.
+  const namesake = state.agentsByName.get(nameOf(pid))
+  const former = namesake && !state.transitions.has(namesake.id) ? namesake : undefined
   const id = newAgentId(state)
   const info = { ...agent_info, id: { value: id } }
   const operations: RegistryOperation[] = [{ type: 'ADMIT_AGENT', agent_info: info }]
-  for (const agent of former) {
-    state.transitions.set(agent.id, 'removing')
-    operations.unshift({ type: 'REMOVE_AGENT', agent_id: { value: agent.id } })
+  if (former !== undefined) {
+    state.transitions.set(former.id, 'removing')
+    operations.unshift({ type: 'REMOVE_AGENT', agent_id: { value: former.id } })
   }
   store(state, operations, cx, (applied) => {
     state.registering.delete(pid)
-    for (const agent of former) leave(state, agent, 'a new agent registered at its address', cx)
+    if (former !== undefined) leave(state, former, 'a new agent registered at its address', cx)
     if (applied.at(-1) !== true) return
     cx.answer(held, registered(state, id))
     addAgent(state, { info, version, pid, tasks: [], executors: [] }, cx)
     cx.log('info', 'agent registered', { agent: id, hostname: info.hostname })
   })
-}
-
-/** Agents of former lives of the same actor: it would have re-registered as one of them if it could. */
-function atSameAddress(state: MasterState, name: string): Agent[] {
-  return [...state.agents.values()].filter(
-    ({ id, pid }) => nameOf(pid) === name && !state.transitions.has(id),
-  )
 }
 
 /** UNREGISTER_AGENT: it goes for good. */

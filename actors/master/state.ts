@@ -114,7 +114,10 @@ export interface MasterState {
   epoch: number
 
   readonly agents: Map<string, Agent>
+  /** Connected ones, by exact address. */
   readonly agentsByPid: Map<Pid, Agent>
+  /** Registered ones by the name of their actor, which survives its restarts. */
+  readonly agentsByName: Map<Pid, Agent>
   readonly recovered: Map<string, AgentInfo>
   readonly unreachable: Map<string, TimeInfo>
   readonly gone: Map<string, TimeInfo>
@@ -156,6 +159,7 @@ export function newState({ options, registrar, allocator }: MasterArgs, cx: Cont
     epoch: 0,
     agents: new Map(),
     agentsByPid: new Map(),
+    agentsByName: new Map(),
     recovered: new Map(),
     unreachable: new Map(),
     gone: new Map(),
