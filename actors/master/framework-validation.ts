@@ -1,5 +1,6 @@
 /** Whether a framework may subscribe as it says it is. Pure. Spec: scheduler-api.md §2. */
 import type { FrameworkInfo, OfferConstraints } from '../../protocol/v1/index.ts'
+import { compilePattern } from '../../src/regex/pattern.ts'
 import { roleNameError } from '../../src/resources/index.ts'
 
 /** What SUBSCRIBE and UPDATE_FRAMEWORK carry. */
@@ -113,20 +114,10 @@ function constraintsProblem(
           return `${place}: a predicate must be exactly one of ${predicates.join(', ')}`
         }
         const regex = predicate.text_matches?.regex ?? predicate.text_not_matches?.regex
-        if (regex !== undefined && !isRegex(regex)) {
-          return `${place}: '${regex}' is no regular expression`
-        }
+        const pattern = regex === undefined ? undefined : compilePattern(regex)
+        if (pattern?.ok === false) return `${place}: '${regex}': ${pattern.error}`
       }
     }
   }
   return undefined
-}
-
-function isRegex(source: string): boolean {
-  try {
-    new RegExp(source, 'u')
-    return true
-  } catch {
-    return false
-  }
 }
