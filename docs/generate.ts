@@ -1,13 +1,14 @@
 /**
  * Writes the pages that are made from the code, or says which of them are out of date.
  *
- *     npx tsx docs/generate.ts           exits with 1 if a page differs from what the code says
- *     npx tsx docs/generate.ts --write   brings the pages up to date
+ *     npm run docs               brings the pages up to date
+ *     npx tsx docs/generate.ts   exits with 1 if a page differs from what the code says
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { asyncApiDocument } from '../protocol/asyncapi.ts'
 import { errorPage } from '../protocol/errors.ts'
+import { commandPage } from './command-page.ts'
 
 /** A generated page; `path` is relative to this folder. */
 export interface Page {
@@ -16,18 +17,17 @@ export interface Page {
 }
 
 /** All generated pages as they should be. */
-export function pages(): Page[] {
+export async function pages(): Promise<Page[]> {
   return [
     { path: 'asyncapi.yaml', content: yaml(asyncApiDocument()) },
+    { path: 'command.md', content: await commandPage() },
     { path: 'errors.md', content: errorPage() },
   ]
 }
 
 /** Paths of the pages whose file is absent or differs. */
-export function outdated(): string[] {
-  return pages()
-    .filter((page) => read(page.path) !== page.content)
-    .map((page) => page.path)
+export async function outdated(): Promise<string[]> {
+  return (await pages()).filter((page) => read(page.path) !== page.content).map((page) => page.path)
 }
 
 /** Plain data as YAML: blocks for what has members, JSON's notation (which is YAML) for scalars. */
@@ -71,11 +71,12 @@ function read(path: string): string | undefined {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv.includes('--write')) {
-    for (const page of pages()) writeFileSync(locate(page.path), page.content)
-  } else if (outdated().length > 0) {
-    process.stderr.write(
-      `out of date: ${outdated().join(', ')}; run "npx tsx docs/generate.ts --write"\n`,
-    )
-    process.exitCode = 1
+    for (const page of await pages()) writeFileSync(locate(page.path), page.content)
+  } else {
+    const stale = await outdated()
+    if (stale.length > 0) {
+      process.stderr.write(`out of date: ${stale.join(', ')}; run "npm run docs"\n`)
+      process.exitCode = 1
+    }
   }
 }
