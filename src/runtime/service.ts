@@ -74,7 +74,7 @@ export function openService(node: Node): Subscription[] {
       const before = node.ports.clock.monotonic()
       const decoded = decode(delivery.data)
       // Any payload asks the same; an empty one, as tools send it, is answered as JSON.
-      respond(node, delivery, describeNode(node), decoded.ok ? decoded.value.format : 'json')
+      respondListing(node, delivery, decoded.ok ? decoded.value.format : 'json')
       stats.requests++
       stats.processingMs += node.ports.clock.monotonic() - before
     }),
@@ -91,13 +91,25 @@ function respond(
   if (reply !== undefined) node.connection.publish(reply, encode(answer, format))
 }
 
-/** The node and its actors, parents before their children. */
-export function describeNode(node: Node): NodeInfo {
+/** Lists as many actors as one message of the broker holds. */
+function respondListing(node: Node, { reply }: Delivery, format: 'json' | 'msgpack'): void {
+  if (reply === undefined) return
+  const { connection } = node
+  let actorsMax = ACTORS_MAX
+  let bytes = encode(describeNode(node, actorsMax), format)
+  while (bytes.length > connection.maxPayload && actorsMax > 1) {
+    actorsMax = Math.floor(Math.min(actorsMax, node.registry.size) / 2)
+    bytes = encode(describeNode(node, actorsMax), format)
+  }
+  connection.publish(reply, bytes)
+}
+
+/** The node and at most so many of its actors, parents before their children. */
+export function describeNode(node: Node, actorsMax: number = ACTORS_MAX): NodeInfo {
   const actors: ActorInfo[] = []
-  let count = 0
   for (const cell of node.cells()) {
-    count++
-    if (actors.length < ACTORS_MAX) actors.push(describeCell(node, cell))
+    if (actors.length === actorsMax) break
+    actors.push(describeCell(node, cell))
   }
   const { gaps, breaks, malformed } = node.peers
   return {
@@ -114,7 +126,7 @@ export function describeNode(node: Node): NodeInfo {
     breaks,
     malformed,
     actors,
-    truncated: count - actors.length,
+    truncated: node.registry.size - actors.length,
   }
 }
 

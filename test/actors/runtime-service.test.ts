@@ -2,6 +2,7 @@ import { decode, encode, type NodeInfo, subjects } from '../../protocol/index.ts
 import { checker } from '../../protocol/message.ts'
 import { NodeInfo as NodeInfoSchema } from '../../protocol/node.ts'
 import { type Connection, nameOf, type Pid } from '../../src/runtime/index.ts'
+import { worker } from '../support/actors.ts'
 import { type World, world } from '../support/nodes.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -81,6 +82,21 @@ test('lists its actors in the format of the asker', async () => {
     assert.is(found && nameOf(found.pid as Pid), probe.pid)
     assert.is(found?.parent, 'root')
   }
+  await client.close()
+  await w.stop()
+})
+
+test('lists no more actors than one message of the broker holds, and says how many are missing', async () => {
+  const w = world({ broker: { maxPayload: 16_384 } })
+  const node = await w.start('a', {
+    children: Array.from({ length: 200 }, (_, index) => worker({ id: `w${index}` })),
+  })
+  const client = await w.broker.transport('client').connect({ name: 'client' })
+  const [answer] = await ask(w, client, subjects('meseta').nodeActors('a'), new Uint8Array(0))
+  const { actors, truncated } = text(answer as Uint8Array) as NodeInfo
+  assert.is(actors[0]?.id, 'root')
+  assert.ok(actors.length > 10 && truncated > 0)
+  assert.is(actors.length + truncated, node.registry.size)
   await client.close()
   await w.stop()
 })
