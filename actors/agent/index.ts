@@ -67,6 +67,10 @@ const behaviour = statechart<AgentState, typeof messages, AgentArgs>({
     }
   },
   stopping(state, cx) {
+    if (state.options.kill_tasks_on_stop) {
+      cx.raise({ type: 'TERMINATE' })
+      return
+    }
     // Tasks live on: they are found again at the next start.
     state.stopping = true
     cx.job(
