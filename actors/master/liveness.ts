@@ -5,17 +5,21 @@
  * A new subscription is told SUBSCRIBED again and again until somebody hears it, because a framework that
  * has just learnt its id may not listen yet; only then it is connected and gets offers. Behind each of
  * these goes a marker to the reply subject: the broker keeps the order of one publisher, so if the marker
- * comes first, the event was heard. Heartbeats and offers go with the reply subject too; the broker's
- * word on one of them ends the connection.
+ * comes first, the event was heard. Heartbeats and offers go with the reply subject too; at the broker's
+ * word on one of them the framework's offers end at once, and it is told SUBSCRIBED again: a framework
+ * whose connection is only a moment behind ours, after a restart of the broker, has lost nothing else.
  */
-import { ActivateFramework } from '../../protocol/allocator.ts'
+import { ActivateFramework, DeactivateFramework } from '../../protocol/allocator.ts'
 import type { Context, Delivery } from '../../src/runtime/index.ts'
 import { sendEvent } from './events.ts'
 import { disconnectFramework } from './frameworks.ts'
+import { rescindOffers } from './offers.ts'
 import type { Framework, MasterState } from './state.ts'
 
 const PROBE_MS_MIN = 20
 const PROBE_MS_MAX = 1000
+/** How long a framework that was heard of may be deaf before it counts as disconnected. */
+const SILENCE_MS_MAX = 3000
 
 /** Number of a probe in the reply subject of an event that is none. */
 const NO_PROBE = 0
@@ -75,9 +79,7 @@ function judge(state: MasterState, { subject, noResponders }: Delivery, cx: Cont
   const framework = state.frameworks.get(id!)
   if (framework === undefined || framework.streamId !== streamId) return
   if (Number(number) === NO_PROBE) {
-    if (noResponders && framework.phase === 'connected') {
-      disconnectFramework(state, framework, 'nobody listens to its events', cx)
-    }
+    if (noResponders && framework.phase === 'connected') doubt(state, framework, cx)
     return
   }
   if (framework.probe?.number !== Number(number)) return
@@ -93,11 +95,21 @@ function probeLater(
 ): void {
   framework.probe = undefined
   if (cx.monotonic() + waitMs > deadlineMs) {
-    disconnectFramework(state, framework, 'nobody began to listen to its events', cx)
+    disconnectFramework(state, framework, 'nobody listens to its events', cx)
     return
   }
   const next = { number: number + 1, waitMs: Math.min(2 * waitMs, PROBE_MS_MAX), deadlineMs }
   cx.after(timerOf(framework), waitMs, () => probe(state, framework, next, cx))
+}
+
+/** Nobody heard an event: what it offered is void, and the framework must show that it listens. */
+function doubt(state: MasterState, framework: Framework, cx: Context): void {
+  stopHeartbeats(framework, cx)
+  framework.phase = 'subscribing'
+  rescindOffers(state, [...framework.offers], cx)
+  cx.send(state.allocator, DeactivateFramework, { framework_id: framework.id })
+  const deadlineMs = cx.monotonic() + SILENCE_MS_MAX
+  probe(state, framework, { number: 1, waitMs: PROBE_MS_MIN, deadlineMs }, cx)
 }
 
 function connect(state: MasterState, framework: Framework, cx: Context): void {

@@ -16,7 +16,7 @@ import { decode, encode, type Format } from '../../protocol/codec.ts'
 import type { Message, Payload } from '../../protocol/message.ts'
 import type { FrameworkInfo, Resource, Task, TaskInfo, TaskState } from '../../protocol/v1/index.ts'
 import { type Node, pid } from '../../src/runtime/index.ts'
-import type { Connection } from '../../src/runtime/ports.ts'
+import type { Connection, Subscription } from '../../src/runtime/ports.ts'
 import { type Probe, type Received, type World, world } from './nodes.ts'
 import { assert } from './suite.ts'
 
@@ -260,6 +260,7 @@ export class TestFramework {
   /** Ids of offers that it has answered. */
   readonly #answered = new Set<string>()
   #requests = 0
+  #listening: Subscription | undefined
 
   constructor(
     master: MasterWorld,
@@ -279,9 +280,16 @@ export class TestFramework {
   listen(id: string): void {
     if (this.deaf) return
     this.id = id
-    this.connection.subscribe(`meseta.framework.${id}.event`, ({ data }) =>
+    this.#listening = this.connection.subscribe(`meseta.framework.${id}.event`, ({ data }) =>
       this.events.push(documentOf(data)),
     )
+  }
+
+  /** Hears nothing until it listens again. */
+  async stopListening(): Promise<void> {
+    this.#listening?.close()
+    await this.connection.flush()
+    await this.master.world.settle()
   }
 
   /** Subscribes and, if that succeeds, listens. */
