@@ -32,14 +32,9 @@ export function serveCall(state: MasterState, raw: RawCall, cx: Context): void {
   if (raw.reply === undefined) return
   const body = outcome.ok ? outcome.value : errorReply(outcome.error)
   const data = encode(body, format)
-  cx.publish(raw.reply, data.length <= REPLY_BYTES_MAX ? data : encode(tooLarge(data), format))
-}
-
-/** NATS' default limit for a payload, less some room. */
-const REPLY_BYTES_MAX = 1_000_000
-
-function tooLarge({ length: size }: Uint8Array) {
-  return errorReply(failure('TOO_LARGE', { size, limit: REPLY_BYTES_MAX }))
+  const { maxPayload: limit } = cx
+  const tooLarge = () => errorReply(failure('TOO_LARGE', { size: data.length, limit }))
+  cx.publish(raw.reply, data.length <= limit ? data : encode(tooLarge(), format))
 }
 
 function carryOut(

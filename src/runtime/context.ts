@@ -28,6 +28,8 @@ export interface Context {
   readonly node: string
   /** The cluster's name, first token of all subjects. */
   readonly cluster: string
+  /** Bytes that one publication on a raw subject may have; messages between actors are cut into pieces. */
+  readonly maxPayload: number
   /** Sender of the message in service. Empty where there is none (timers, subscriptions). */
   readonly from: Pid
   readonly random: Random

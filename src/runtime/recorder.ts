@@ -119,6 +119,10 @@ export abstract class Recorder implements RuntimeContext {
     return this.owner.cluster
   }
 
+  get maxPayload(): number {
+    return this.owner.connection.maxPayload
+  }
+
   get from(): Pid {
     return this.current?.from ?? ('' as Pid)
   }

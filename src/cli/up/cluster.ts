@@ -48,6 +48,8 @@ const fileIntervalMs = 250
 /** Agents end their tasks first: grace period and some. */
 const stopMs = 15_000
 const brokerBackoffMs = 200
+/** Answers to operators are not cut into pieces: room for the tasks of a busy day. */
+const maxPayload = 8 * 1024 * 1024
 
 export class LocalCluster {
   readonly #options: ClusterOptions
@@ -124,7 +126,7 @@ export class LocalCluster {
       this.#options.onChange(`nats-server ended; it starts again in ${waitMs} ms`)
       await new Promise((resolve) => setTimeout(resolve, waitMs))
       if (this.#stopped !== undefined) return
-      current = await startNatsServer({ port: broker.port }).catch(() => undefined)
+      current = await startNatsServer({ port: broker.port, maxPayload }).catch(() => undefined)
       this.#broker = current
       waitMs = Math.min(waitMs * 2, 5000)
       // Stopped while it was starting: nobody else would end it.
@@ -233,12 +235,12 @@ export class LocalCluster {
 
 /** A broker on the port, or on another if that is taken. */
 async function startBroker(port: number): Promise<NatsServer> {
-  if (port === 0) return startNatsServer()
+  if (port === 0) return startNatsServer({ maxPayload })
   try {
-    return await startNatsServer({ port })
+    return await startNatsServer({ port, maxPayload })
   } catch (error) {
     if (!(error instanceof NatsServerError) || error.code === 'NOT_FOUND') throw error
-    return startNatsServer()
+    return startNatsServer({ maxPayload })
   }
 }
 
