@@ -17,6 +17,8 @@ export interface Invocation<Options> {
   /** What stood on the command line besides options. */
   readonly operands: readonly string[]
   readonly terminal: Terminal
+  /** The program that the command belongs to. */
+  readonly program: Command
   /** For options that only become known while it runs, as those of a module. */
   readonly sources: Sources
 }
@@ -90,6 +92,7 @@ export function command<Shared extends TProperties, Own extends TProperties>(
           operands: built.args,
           terminal: host.terminal,
           sources,
+          program: rootOf(built),
         })
         host.exit(code ?? exitCodes.ok)
       })
@@ -160,6 +163,10 @@ export function flagsOf(built: Command): Map<string, unknown> {
     flags.set((option.long ?? '').replace(/^--no-/, '--'), built.getOptionValue(name))
   }
   return flags
+}
+
+function rootOf(command: Command): Command {
+  return command.parent === null ? command : rootOf(command.parent)
 }
 
 function sourcesOf(built: Command, host: Host): Sources {

@@ -15,8 +15,6 @@ import { statusCommand } from './commands/status.ts'
 import { taskCommand } from './commands/task.ts'
 import { upCommand } from './commands/up.ts'
 import { versionCommand, versionText } from './commands/version.ts'
-import { wordsOf } from './completion.ts'
-import { systemTerminal } from './terminal.ts'
 
 /** All commands. */
 export const commands: readonly CliCommand[] = [
@@ -32,12 +30,12 @@ export const commands: readonly CliCommand[] = [
   actorCommand,
   leaderCommand,
   doctorCommand,
-  completionCommand(() => wordsOf(buildProgram(silent))),
+  completionCommand,
   versionCommand,
 ]
 
-/** For looking at the program without running it. */
-const silent: Pick<Host, 'terminal' | 'exit'> = { terminal: systemTerminal(), exit() {} }
+/** Longer lines are hard to read. */
+const helpWidthMax = 100
 
 /** Builds the program anew; commander keeps state of a run in it. */
 export function buildProgram(host: Pick<Host, 'terminal' | 'exit'>): Command {
@@ -53,6 +51,8 @@ export function buildProgram(host: Pick<Host, 'terminal' | 'exit'>): Command {
     .configureOutput({
       writeOut: (text) => host.terminal.out(text),
       writeErr: (text) => host.terminal.err(text),
+      getOutHelpWidth: () => Math.min(host.terminal.columns(), helpWidthMax),
+      getOutHasColors: () => false,
     })
     .addHelpText(
       'after',

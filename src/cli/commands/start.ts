@@ -145,9 +145,9 @@ async function refuseDuplicate(transport: Transport, cluster: string, name: stri
     transport,
   )
   try {
-    await client.request(client.subjects.pid(name, 'root'), {})
+    await client.request(client.subjects.nodeActors(name), {})
   } catch (error) {
-    // Only the broker can know that nobody has this mailbox; a node that does may well stay silent.
+    // A node that is too busy to answer in time is there all the same.
     if (codeOf(error) === 'NO_RESPONDERS') return
   } finally {
     await client.close()
