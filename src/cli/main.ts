@@ -28,5 +28,12 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** Resolves when what was written has gone: a pipe takes 64 KiB at a time. */
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()))
+}
+
+const exitCode = await main(process.argv.slice(2))
+await Promise.all([drained(process.stdout), drained(process.stderr)])
 // Not `process.exitCode`: a module's or library's open handle must not keep a finished command alive.
-process.exit(await main(process.argv.slice(2)))
+process.exit(exitCode)
