@@ -147,6 +147,27 @@ export const errors = {
     message: 'Writing to {path} failed: {reason}.',
     advice: 'Free or repair the disk and restart; nothing that was not on disk was promised.',
   },
+  LOG_NOT_ELECTED: {
+    message: 'The log {log} has no new writer: {reason}.',
+    advice: 'Ask again after a random pause; if it lasts, look whether a quorum of replicas votes.',
+  },
+  LOG_NOT_WRITER: {
+    message: 'The log {log} is not written under epoch {epoch} (any more): {reason}.',
+    advice: 'Have yourself elected and read the log to its end: what had no answer may be in it.',
+  },
+  LOG_POSITION: {
+    message: 'Position {position} of the log {log} cannot be used: {reason}.',
+    advice: 'Ask for its positions; have the replica catch up if it is behind.',
+  },
+  LOG_BUSY: {
+    message: 'The log {log} has {limit} {what} waiting.',
+    advice: 'Wait for answers before sending more.',
+  },
+  LOG_ENSEMBLE: {
+    message: '{node} counts {replicas} replicas and a quorum of {quorum}, this replica does not.',
+    advice:
+      'Give all replicas of a log the same list and the same quorum; until then they do not vote.',
+  },
   USAGE: {
     message: '{problem}',
     advice: 'See --help of the command.',

@@ -1,0 +1,81 @@
+/**
+ * Who waits for this replica to have learned a part of the log, and the child that sees to it. A voter
+ * that lacks what is known to be chosen fetches it by itself, so that an election here needs not wait.
+ */
+import { failure } from '../../protocol/errors.ts'
+import type { CatchUp, CaughtUp } from '../../protocol/log.ts'
+import type { Context, Handlers } from '../../src/runtime/index.ts'
+import { catchUp } from './catch-up.ts'
+import { whenDurable } from './journal.ts'
+import { missing } from './replica.ts'
+import { type ReplicaState, timing, WAITERS_MAX } from './state.ts'
+
+export const catchingUp: Handlers<ReplicaState, readonly [typeof CatchUp, typeof CaughtUp]> = {
+  CATCH_UP(state, { to = state.replica.known, proposal = 1 }, cx) {
+    if (state.waiters.length >= WAITERS_MAX) {
+      const details = { log: state.args.id, limit: WAITERS_MAX, what: 'requests to catch up' }
+      cx.refuse(failure('LOG_BUSY', details))
+      return
+    }
+    const held = cx.hold()
+    waitFor(state, cx, to, proposal, () => cx.answer(held, { to: Math.max(0, to) }))
+  },
+
+  CAUGHT_UP(state, _body, cx) {
+    state.catchingUp = false
+    check(state, cx)
+    // What it had sent may have been refused meanwhile, or somebody asked for more.
+    if (state.waiters.length > 0) start(state, cx, 1)
+  },
+}
+
+/** Calls `done` when all positions up to `to` are learned, durably. */
+export function waitFor(
+  state: ReplicaState,
+  cx: Context,
+  to: number,
+  proposal: number,
+  done: () => void,
+): void {
+  state.waiters.push({ to, done })
+  check(state, cx)
+  if (state.waiters.length > 0) start(state, cx, proposal)
+}
+
+/** Something was learned: answers those who need not wait any more. */
+export function check(state: ReplicaState, cx: Context): void {
+  if (state.waiters.length === 0) return
+  const { replica } = state
+  const ready = state.waiters.filter(({ to }) => missing(replica, to).length === 0)
+  if (ready.length === 0) return
+  state.waiters = state.waiters.filter((waiter) => !ready.includes(waiter))
+  for (const { done } of ready) whenDurable(state, cx, done)
+}
+
+/** A voter that goes on missing what is chosen fetches it. */
+export function watchLag(state: ReplicaState, cx: Context): void {
+  const { replica } = state
+  if (replica.status !== 'VOTING' || missing(replica, replica.known).length === 0) return
+  const to = replica.known
+  cx.after('lag', timing.lagMs, () => {
+    if (state.catchingUp || missing(replica, to).length === 0) return
+    waitFor(state, cx, to, 1, () => undefined)
+  })
+}
+
+function start(state: ReplicaState, cx: Context, proposal: number): void {
+  if (state.catchingUp) return
+  state.catchingUp = true
+  const to = Math.max(...state.waiters.map((waiter) => waiter.to))
+  cx.spawn(
+    catchUp({
+      log: state.args,
+      serial: ++state.catchUps,
+      replica: cx.self,
+      ranges: missing(state.replica, to),
+      proposal,
+      // A live writer makes its positions known before long; a round of ours would be in its way.
+      fetchRounds: state.replica.status === 'RECOVERING' ? 5 : 1,
+    }),
+  )
+}

@@ -1,0 +1,51 @@
+/** The beginning of a replica's life: it opens its store and reads all of it. Its status then says how to go on. */
+import { type Context, DiskError } from '../../src/runtime/index.ts'
+import { condemnation, load as loadStore } from './records.ts'
+import { emptyReplica } from './replica.ts'
+import { type ReplicaState, timing } from './state.ts'
+
+const REOPEN_ATTEMPTS_MAX = 100
+
+/** Raises the replica's status as an event when it is known. */
+export function load(state: ReplicaState, cx: Context, attempt = 1): void {
+  const { path, node } = state.args
+  const read = async (signal: AbortSignal) => {
+    const store = await cx.ports.storage.open(path)
+    // The store is closed when this actor ends, in whatever way.
+    const close = () => void store.close().catch(() => undefined)
+    if (signal.aborted) close()
+    else signal.addEventListener('abort', close)
+    const loaded = await loadStore(store, node)
+    if (!loaded.ok) await store.commit([condemnation(node)])
+    return { store, loaded }
+  }
+  cx.job(read, (outcome) => {
+    if (!outcome.ok) {
+      // The former incarnation of this actor may still be closing it.
+      if (!isHeld(outcome.error) || attempt >= REOPEN_ATTEMPTS_MAX) {
+        throw new Error(`log ${path} cannot be read`, { cause: outcome.error })
+      }
+      cx.after('open again', timing.reopenMs, () => load(state, cx, attempt + 1))
+      return
+    }
+    const { store, loaded } = outcome.value
+    state.store = store
+    if (loaded.ok) {
+      state.replica = loaded.value.replica
+      state.first = loaded.value.first
+    } else {
+      const reason = loaded.error
+      cx.log('error', 'the log on this disk is corrupt; its replica does not vote', {
+        path,
+        reason,
+      })
+      state.replica = emptyReplica(node, 'CORRUPT')
+    }
+    cx.log('info', 'log replica loaded', { status: state.replica.status, end: state.replica.end })
+    cx.raise({ type: state.replica.status })
+  })
+}
+
+function isHeld(error: Error): boolean {
+  return error instanceof DiskError && error.code === 'EXISTS'
+}

@@ -1,0 +1,234 @@
+/**
+ * What a replica keeps on disk (replicated-log.md §7), and how it is read back.
+ *
+ *     metadata      {node, status, promised, generations}
+ *     progress      {begin, learned: [[from, to], ...]}
+ *     a/<position>  {promised, performed?, body?, learned?}
+ *
+ * Each value begins with the CRC-32 of its key and content, so that a record that was changed, cut short
+ * or put in another's place is noticed. A replica that finds such a one holds none of its votes for true:
+ * it becomes CORRUPT and stays out until the others have filled it again.
+ */
+import { crc32 } from 'node:zlib'
+import { encode, unpack } from '../../protocol/codec.ts'
+import type { Body, Generations, Status } from '../../protocol/log.ts'
+import { err, ok, type Result } from '../../protocol/result.ts'
+import type { Store, StoreOperation } from '../../src/runtime/index.ts'
+import { Intervals, type Range } from './intervals.ts'
+import { emptyReplica, type OpenRecord, type Replica } from './replica.ts'
+
+interface Metadata {
+  /** Whose disk this is: another's votes are not ours. */
+  readonly node: string
+  readonly status: Status
+  readonly promised: number
+  readonly generations: Generations
+}
+
+interface Progress {
+  readonly begin: number
+  readonly learned: readonly Range[]
+}
+
+export interface StoredRecord extends OpenRecord {
+  readonly learned?: boolean
+}
+
+const METADATA = 'metadata'
+const PROGRESS = 'progress'
+const PREFIX = 'a/'
+/** Follows all records in the order of keys. */
+const RECORDS_END = 'a0'
+/** Records read at once while a store is scanned. */
+const SCAN_CHUNK = 512
+/** Digits of the largest safe integer. */
+const POSITION_DIGITS = 16
+
+export function recordKey(position: number): string {
+  return PREFIX + String(position).padStart(POSITION_DIGITS, '0')
+}
+
+/** The operations that make the replica's changes durable, in order; takes them away. */
+export function takeOperations(replica: Replica): StoreOperation[] {
+  const operations: StoreOperation[] = []
+  let metadata = false
+  let progress = replica.unmarked
+  for (const change of replica.changes) {
+    switch (change.type) {
+      case 'METADATA':
+        metadata = true
+        break
+      case 'PROGRESS':
+        progress = true
+        break
+      case 'RECORD':
+        operations.push(put(recordKey(change.position), change.record))
+        break
+      case 'LEARNED': {
+        const record: StoredRecord = { promised: 0, body: change.entry.body, learned: true }
+        operations.push(put(recordKey(change.entry.position), record))
+        break
+      }
+    }
+  }
+  replica.changes = []
+  replica.unmarked = false
+  const { node, status, promised, generations, begin, learned } = replica
+  if (metadata) {
+    operations.push(put(METADATA, { node, status, promised, generations } satisfies Metadata))
+  }
+  if (progress)
+    operations.push(put(PROGRESS, { begin, learned: learned.ranges } satisfies Progress))
+  return operations
+}
+
+/** What marks a store as not to be trusted. */
+export function condemnation(node: string): StoreOperation {
+  const metadata: Metadata = { node, status: 'CORRUPT', promised: 0, generations: {} }
+  return put(METADATA, metadata)
+}
+
+/** Deletes the records of [from, to). */
+export function removal(from: number, to: number): StoreOperation[] {
+  const operations: StoreOperation[] = []
+  for (let position = from; position < to; position++) {
+    operations.push({ type: 'delete', key: recordKey(position) })
+  }
+  return operations
+}
+
+/** Operations at once while a store is emptied. */
+const WIPE_CHUNK = 10_000
+
+/** Removes everything but the metadata. Not atomic: the metadata must say CORRUPT meanwhile. */
+export async function wipe(store: Store): Promise<void> {
+  let operations: StoreOperation[] = [{ type: 'delete', key: PROGRESS }]
+  for await (const chunk of scan(store, PREFIX)) {
+    for (const [key] of chunk) operations.push({ type: 'delete', key })
+    if (operations.length < WIPE_CHUNK) continue
+    await store.commit(operations)
+    operations = []
+  }
+  await store.commit(operations)
+}
+
+/** The record of a position; an error if there is none or it is not what was written. */
+export function decodeRecord(
+  position: number,
+  value: Uint8Array | undefined,
+): Result<StoredRecord> {
+  const key = recordKey(position)
+  return value === undefined ? err(`${key} is missing`) : open<StoredRecord>(key, value)
+}
+
+/** A learned body. */
+export async function readBody(store: Store, position: number): Promise<Result<Body>> {
+  const record = decodeRecord(position, await store.get(recordKey(position)))
+  if (!record.ok) return record
+  const { body } = record.value
+  return body === undefined ? err(`${recordKey(position)} holds no body`) : ok(body)
+}
+
+export interface Loaded {
+  readonly replica: Replica
+  /** Lowest position that may have a record. */
+  readonly first: number
+}
+
+/**
+ * Reads a whole store, chunk by chunk. The error is a sentence: what stands there is not what was written.
+ * @throws DiskError if it cannot be read
+ */
+export async function load(store: Store, node: string): Promise<Result<Loaded>> {
+  const metadata = opened<Metadata>(METADATA, await store.get(METADATA))
+  if (!metadata.ok) return metadata
+  const progress = opened<Progress>(PROGRESS, await store.get(PROGRESS))
+  if (!progress.ok) return progress
+  const replica = emptyReplica(node)
+  if (metadata.value !== undefined) {
+    if (metadata.value.node !== node)
+      return err(`it belongs to the replica of ${metadata.value.node}`)
+    Object.assign(replica, metadata.value)
+  }
+  if (replica.status === 'CORRUPT') return ok({ replica, first: 0 })
+  const marked = new Intervals(progress.value?.learned)
+  replica.begin = progress.value?.begin ?? 0
+  replica.end = Math.max(0, replica.begin - 1)
+  let first = replica.begin
+  let records = 0
+  for await (const chunk of scan(store, PREFIX)) {
+    for (const [key, value] of chunk) {
+      const position = Number(key.slice(PREFIX.length))
+      records++
+      first = Math.min(first, position)
+      const record = open<StoredRecord>(key, value)
+      if (!record.ok) return record
+      if (position >= replica.begin) takeIn(replica, position, record.value, marked)
+    }
+  }
+  if (metadata.value === undefined && (progress.value !== undefined || records > 0)) {
+    return err(`${METADATA} is missing`)
+  }
+  for (const [from, to] of marked.ranges) {
+    const [gap] = replica.learned.gaps(Math.max(from, replica.begin), to)
+    if (gap !== undefined) return err(`${recordKey(gap[0])} is missing`)
+  }
+  return ok({ replica, first })
+}
+
+function takeIn(
+  replica: Replica,
+  position: number,
+  { learned, ...record }: StoredRecord,
+  marked: Intervals,
+): void {
+  replica.end = Math.max(replica.end, position)
+  if (learned === true || marked.has(position)) {
+    replica.learned.add(position)
+    return
+  }
+  replica.open.set(position, record)
+  if (record.body?.type === 'APPEND') replica.openBytes += record.body.data.length + 32
+}
+
+async function* scan(
+  store: Store,
+  from: string,
+): AsyncGenerator<ReadonlyArray<readonly [string, Uint8Array]>> {
+  for (let next = from; ; ) {
+    const chunk = await store.range(next, RECORDS_END, SCAN_CHUNK)
+    yield chunk
+    const last = chunk.at(-1)
+    if (last === undefined || chunk.length < SCAN_CHUNK) return
+    // The least key after the last one.
+    next = `${last[0]}\0`
+  }
+}
+
+const checksumBytes = 4
+
+function put(key: string, content: unknown): StoreOperation {
+  const payload = encode(content)
+  const value = new Uint8Array(checksumBytes + payload.length)
+  value.set(payload, checksumBytes)
+  new DataView(value.buffer).setUint32(0, checksum(key, payload))
+  return { type: 'put', key, value }
+}
+
+function opened<Content>(key: string, value: Uint8Array | undefined): Result<Content | undefined> {
+  return value === undefined ? ok(undefined) : open<Content>(key, value)
+}
+
+function open<Content>(key: string, value: Uint8Array): Result<Content> {
+  const payload = value.subarray(checksumBytes)
+  const stored =
+    value.length < checksumBytes
+      ? undefined
+      : new DataView(value.buffer, value.byteOffset).getUint32(0)
+  if (stored !== checksum(key, payload)) return err(`${key} does not match its checksum`)
+  return ok(unpack(payload) as Content)
+}
+
+function checksum(key: string, payload: Uint8Array): number {
+  return crc32(payload, crc32(key))
+}

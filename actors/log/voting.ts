@@ -1,0 +1,60 @@
+/** The conversations with proposers: promises, writes, and what they say is chosen (replicated-log.md §4). */
+import type { Chosen, Learned, PromiseRequest, WriteRequest } from '../../protocol/log.ts'
+import type { Context, Handlers } from '../../src/runtime/index.ts'
+import { check, watchLag } from './catching-up.ts'
+import { condemn, markSoon, storeOf, whenDurable } from './journal.ts'
+import { readBody } from './records.ts'
+import * as replicas from './replica.ts'
+import type { ReplicaState } from './state.ts'
+
+type Messages = readonly [typeof PromiseRequest, typeof WriteRequest, typeof Chosen, typeof Learned]
+
+export const voting: Handlers<ReplicaState, Messages> = {
+  PROMISE(state, request, cx) {
+    const held = cx.hold()
+    const outcome = replicas.promise(state.replica, request)
+    whenDurable(state, cx, () => {
+      if (outcome.type === 'ANSWER') cx.answer(held, outcome.reply)
+      else answerLearned(outcome.position)
+    })
+
+    function answerLearned(position: number): void {
+      cx.job(
+        () => readBody(storeOf(state), position),
+        (read) => {
+          if (!read.ok) throw new Error('a learned body cannot be read', { cause: read.error })
+          const { generations, begin } = state.replica
+          if (position < begin) {
+            cx.answer(held, { type: 'ACCEPT', generations, begin })
+          } else if (read.value.ok) {
+            const body = read.value.value
+            cx.answer(held, { type: 'ACCEPT', generations, learned: true, body })
+          } else condemn(state, cx, read.value.error)
+        },
+      )
+    }
+  },
+
+  WRITE(state, request, cx) {
+    const held = cx.hold()
+    const reply = replicas.write(state.replica, request)
+    whenDurable(state, cx, () => cx.answer(held, reply))
+  },
+
+  CHOSEN(state, body, cx) {
+    replicas.chosen(state.replica, body)
+    afterLearning(state, cx)
+  },
+
+  LEARNED(state, { entries, begin }, cx) {
+    for (const entry of entries) replicas.learn(state.replica, entry)
+    if (begin !== undefined) replicas.truncated(state.replica, begin)
+    afterLearning(state, cx)
+  },
+}
+
+function afterLearning(state: ReplicaState, cx: Context): void {
+  markSoon(state, cx)
+  check(state, cx)
+  watchLag(state, cx)
+}
