@@ -3,11 +3,15 @@ import { exitStatusLabel, type TaskStatus } from '../../protocol/v1/status.ts'
 import type { TaskProgress } from '../framework/index.ts'
 import { exitCodes } from './errors.ts'
 
+/** Of a process, on POSIX. */
+const exitCodeMax = 255
+
 /** The exit code that the task's command ended with, 128 + n for signal n; undefined if nobody knows. */
 export function exitStatusOf(status: TaskStatus | undefined): number | undefined {
   const label = status?.labels?.labels?.find(({ key }) => key === exitStatusLabel)
-  const code = label?.value === undefined ? Number.NaN : Number(label.value)
-  return Number.isInteger(code) && code >= 0 && code <= 255 ? code : undefined
+  if (label?.value === undefined || !/^\d{1,3}$/.test(label.value)) return undefined
+  const code = Number(label.value)
+  return code <= exitCodeMax ? code : undefined
 }
 
 /** 0 if all finished; of a single task its own exit code; 1 if any of several failed. */

@@ -2,11 +2,11 @@
 
 /**
  * The candidate that differs least from the word (edit distance), if it differs in at most a third of
- * its letters. The first one wins among equals.
+ * its letters, rounded up. The first one wins among equals.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1
+  let least = Math.ceil(word.length / 3) + 1
   for (const candidate of candidates) {
     const steps = distance(word, candidate, least)
     if (steps >= least) continue
