@@ -28,7 +28,7 @@ export function linkKey(other: Pid, me: Pid): string {
 const CONTROL: ReadonlySet<string> = new Set([LINK, UNLINK, MONITOR, DEMONITOR, EXIT, DOWN])
 
 export function isControl(type: string): boolean {
-  return CONTROL.has(type)
+  return type.startsWith('@') && CONTROL.has(type)
 }
 
 /** Links a child with its parent. */

@@ -12,7 +12,7 @@ import { type AskError, CALL, call, DOWN, Envelope, EXIT, REPLY, STOPPING } from
 import { crashed, describe, type ExitNotice, type ExitReason, isOrderly, SHUTDOWN } from './exit.ts'
 import * as links from './links.ts'
 import { Peers } from './peers.ts'
-import { exactPid, isToken, type Pid, parsePid } from './pid.ts'
+import { exactPid, isToken, type Pid, parsePid, pid } from './pid.ts'
 import type {
   Connection,
   ConnectionStatus,
@@ -272,9 +272,7 @@ export class Node {
     const isExact = toSerial !== 0
     const isHere = !isExact || (toSerial === found?.serial && toIncarnation === this.incarnation)
     const cell = isHere ? found : undefined
-    const to = isExact
-      ? exactPid(id, this.name, toIncarnation, toSerial)
-      : (`${id}@${this.name}` as Pid)
+    const to = isExact ? exactPid(id, this.name, toIncarnation, toSerial) : pid(id, this.name)
     const envelope = new Envelope(type, wire.body, from, to, wire.ask, undefined, true)
     if (links.isControl(type)) {
       if (!stale) links.receive(this, cell, envelope)

@@ -24,10 +24,10 @@ import { type Pid, parsePid, pid } from './pid.ts'
 import type { Delivery } from './ports.ts'
 import {
   decodeFrame,
+  EnvelopeReader,
   encodeEnvelope,
   type Header,
   KIND_PIECE,
-  readEnvelope,
   readPiece,
 } from './wire.ts'
 
@@ -237,9 +237,10 @@ export class Peers {
   }
 
   #accept(peer: Peer, id: string, header: Header, content: readonly unknown[]): void {
+    const reader = new EnvelopeReader(header)
     let repeat = false
     for (const value of content) {
-      const envelope = readEnvelope(value, header)
+      const envelope = reader.read(value)
       const stale = header.seen !== peer.stream
       if (id === NODE_ID) repeat ||= stale
       else {

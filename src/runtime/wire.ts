@@ -126,20 +126,38 @@ export function decodeFrame(data: Uint8Array): Frame {
   return { header: { node, incarnation, toIncarnation, stream, sequence, seen, kind }, values }
 }
 
-/** @throws Error if the value is no envelope. */
-export function readEnvelope(value: unknown, header: Header): WireEnvelope {
-  if (!Array.isArray(value) || value.length !== 6) throw new Error('a malformed envelope')
-  const [type, id, serial, receiver, ask, body] = value
-  if (typeof type !== 'string' || !isName(id) || !isCount(serial) || !isCount(ask)) {
-    throw new Error('a malformed envelope')
+/** Reads the envelopes of one frame. Most of them are of one sender, whose pid is made once. */
+export class EnvelopeReader {
+  readonly #header: Header
+  #id = ''
+  #serial = -1
+  #from = '' as Pid
+
+  constructor(header: Header) {
+    this.#header = header
   }
-  const from =
-    serial === 0 ? pid(id, header.node) : exactPid(id, header.node, header.incarnation, serial)
-  return { type, from, ...readReceiver(receiver, header), ask, body }
+
+  /** @throws Error if the value is no envelope. */
+  read(value: unknown): WireEnvelope {
+    if (!Array.isArray(value) || value.length !== 6) throw new Error('a malformed envelope')
+    const [type, id, serial, receiver, ask, body] = value
+    if (typeof type !== 'string' || !isCount(ask)) throw new Error('a malformed envelope')
+    if (id !== this.#id || serial !== this.#serial) this.#setSender(id, serial)
+    const from = this.#from
+    if (receiver === 0) return { type, from, toIncarnation: '', toSerial: 0, ask, body }
+    return { type, from, ...readReceiver(receiver, this.#header), ask, body }
+  }
+
+  #setSender(id: unknown, serial: unknown): void {
+    if (!isName(id) || !isCount(serial)) throw new Error('a malformed envelope')
+    const { node, incarnation } = this.#header
+    this.#from = serial === 0 ? pid(id, node) : exactPid(id, node, incarnation, serial)
+    this.#id = id
+    this.#serial = serial
+  }
 }
 
 function readReceiver(value: unknown, header: Header) {
-  if (value === 0) return { toIncarnation: '', toSerial: 0 }
   if (isCount(value)) return { toIncarnation: header.toIncarnation, toSerial: value }
   const [incarnation, serial] = typeof value === 'string' ? value.split('.') : []
   const toSerial = Number(serial)

@@ -16,11 +16,22 @@ test('it behaves like an array, whatever is done to it', () => {
       const ring = new Ring<number>()
       const model: number[] = []
       for (const one of operations) {
-        if (one.type === 'push') ring.push(one.value), model.push(one.value)
-        else if (one.type === 'unshift') ring.unshift(one.value), model.unshift(one.value)
-        else if (one.type === 'shift') assert.is(ring.shift(), model.shift())
-        else if (one.index < model.length)
-          assert.is(ring.take(one.index), model.splice(one.index, 1)[0])
+        switch (one.type) {
+          case 'push':
+            ring.push(one.value)
+            model.push(one.value)
+            break
+          case 'unshift':
+            ring.unshift(one.value)
+            model.unshift(one.value)
+            break
+          case 'shift':
+            assert.is(ring.shift(), model.shift())
+            break
+          case 'take':
+            if (one.index < model.length)
+              assert.is(ring.take(one.index), model.splice(one.index, 1)[0])
+        }
         assert.is(ring.size, model.length)
       }
       for (const value of model) assert.is(ring.shift(), value)

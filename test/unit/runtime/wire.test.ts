@@ -3,13 +3,13 @@ import { Assemblies } from '../../../src/runtime/assemblies.ts'
 import { exactPid, pid } from '../../../src/runtime/pid.ts'
 import {
   decodeFrame,
+  EnvelopeReader,
   encodeEnvelope,
   encodeFrame,
   encodePieces,
   type Header,
   KIND_ENVELOPES,
   KIND_PIECE,
-  readEnvelope,
   readPiece,
 } from '../../../src/runtime/wire.ts'
 import { assert, suite } from '../../support/suite.ts'
@@ -24,6 +24,7 @@ const header: Header = {
   seen: 0,
   kind: KIND_ENVELOPES,
 }
+const readEnvelope = (value: unknown, from: Header) => new EnvelopeReader(from).read(value)
 const sender = exactPid('x', 'a', 'i1', 3)
 
 test('a frame arrives as it was sent', () => {
