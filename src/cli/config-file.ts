@@ -75,7 +75,11 @@ export function checkKeys(
   sections: readonly Section[],
   modules: readonly string[] = [],
 ): void {
-  const tables = new Map(sections.map((each) => [each.name, keysOf(each)]))
+  const tables = new Map<string | undefined, string[]>()
+  // Commands declare only those shared settings that they use: the top level has all of them.
+  for (const each of sections) {
+    tables.set(each.name, [...(tables.get(each.name) ?? []), ...keysOf(each)])
+  }
   const names = [...modules, ...[...tables.keys()].filter((name) => name !== undefined)]
   const top = tables.get(undefined) ?? []
   for (const [key, value] of Object.entries(file.content)) {

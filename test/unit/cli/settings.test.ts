@@ -111,6 +111,11 @@ test('tables of modules that are not loaded are let pass', () => {
   checkKeys({ path: 'x', content }, [agent, shared], ['master'])
 })
 
+test('sections of one name count together', () => {
+  const other = section(undefined, Type.Object({ output: Type.String({ default: 'table' }) }))
+  checkKeys({ path: 'x', content: { cluster: 'x', output: 'json' } }, [shared, other, shared])
+})
+
 test('the file is the one named, else the local one, else the one at home', () => {
   const home = temporaryDirectory('home')
   const here = process.cwd()
