@@ -1,22 +1,16 @@
 /**
  * Operating-system processes (Linux) behind the `Processes` port.
  *
- * Starting one blocks the thread for a millisecond or two, because it forks a large process. So starts
- * queue and are made in slices, with a turn of the event loop between: a burst of a thousand must not
- * hold up heartbeats. No pipes: outputs go straight to files, and their data never through this process.
+ * Starting one blocks the thread, the longer the larger the process that forks. So those that shall
+ * outlive this process are started by a launcher, a small process of our own; the others queue and are
+ * started in slices, with a turn of the event loop between: a burst must not hold up heartbeats.
  */
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync } from 'node:fs'
-import {
-  type Clock,
-  ProcessError,
-  type Processes,
-  type ProcessHandle,
-  type SpawnOptions,
-} from '../ports.ts'
+import { type Clock, ProcessError, type Processes } from '../ports.ts'
+import { Launcher } from './launcher.ts'
 import { isRunning, readProcStat, someRunningInGroup } from './proc-stat.ts'
+import { type Exit, start } from './start-process.ts'
 
-/** Starts that may wait for their turn; one beyond them is refused with SPAWN_FAILED. */
+/** Starts that may be under way; one beyond them is refused with SPAWN_FAILED. */
 const waitingStartsMax = 10_000
 
 /** Longest time in ms that starts may take of one turn of the event loop. */
@@ -29,11 +23,9 @@ export interface SystemProcessesOptions {
 }
 
 export interface SystemProcesses extends Processes {
-  /** Stops watching adopted processes, whose `exited` then stays pending. Kills nothing. */
+  /** Stops watching processes, whose `exited` then stays pending. Kills nothing. */
   close(): void
 }
-
-type Exit = Awaited<ProcessHandle['exited']>
 
 interface Adopted {
   readonly pid: number
@@ -46,6 +38,7 @@ export function systemProcesses(options: SystemProcessesOptions): SystemProcesse
   const waiting: Array<() => void> = []
   const adopted = new Set<Adopted>()
   let pollTimer: unknown
+  const launcher = new Launcher(awaitEnd)
 
   function startSome(): void {
     const end = clock.monotonic() + sliceMs
@@ -69,11 +62,22 @@ export function systemProcesses(options: SystemProcessesOptions): SystemProcesse
     if (adopted.size > 0) pollTimer ??= clock.setTimeout(poll, adoptedPollMs)
   }
 
+  /** Resolves when a process that is no child of this one has ended. */
+  function awaitEnd(pid: number, startTime: string): Promise<Exit> {
+    return new Promise((resolve) => {
+      const ended = (): void => resolve({ code: null, signal: null })
+      adopted.add({ pid, startTime, ended })
+      watch()
+    })
+  }
+
   return {
     spawn(spawnOptions) {
+      const underWay = waiting.length + launcher.starting
+      if (underWay >= waitingStartsMax)
+        return Promise.reject(new ProcessError('SPAWN_FAILED', `${underWay} starts are waiting`))
+      if (spawnOptions.detached) return launcher.start(spawnOptions)
       return new Promise((resolve, reject) => {
-        if (waiting.length >= waitingStartsMax)
-          return reject(new ProcessError('SPAWN_FAILED', `${waiting.length} starts are waiting`))
         waiting.push(() => start(spawnOptions).then(resolve, reject))
         if (waiting.length === 1) clock.defer(startSome)
       })
@@ -81,12 +85,7 @@ export function systemProcesses(options: SystemProcessesOptions): SystemProcesse
     async adopt(pid, startTime) {
       const stat = readProcStat(pid)
       if (!isRunning(stat) || stat.startTime !== startTime) return undefined
-      const exited = new Promise<Exit>((resolve) => {
-        const ended = (): void => resolve({ code: null, signal: null })
-        adopted.add({ pid, startTime, ended })
-      })
-      watch()
-      return { pid, startTime, exited }
+      return { pid, startTime, exited: awaitEnd(pid, startTime) }
     },
     kill(pid, signal, group) {
       requirePid(pid)
@@ -101,6 +100,7 @@ export function systemProcesses(options: SystemProcessesOptions): SystemProcesse
       return someRunningInGroup(pgid)
     },
     close() {
+      launcher.close()
       adopted.clear()
       clock.clearTimeout(pollTimer)
       pollTimer = undefined
@@ -122,59 +122,4 @@ function send(target: number, signal: NodeJS.Signals | 0): boolean {
     if (code === 'ESRCH') return false
     throw new ProcessError('DENIED', `cannot signal ${target}: ${message}`, { cause: error })
   }
-}
-
-async function start(options: SpawnOptions): Promise<ProcessHandle> {
-  const { command, cwd, env, detached, uid, gid } = options
-  const files: number[] = []
-  let child: ChildProcess
-  try {
-    const stdio: StdioOptions = [
-      'ignore',
-      output(options.stdoutPath, files),
-      options.stderrPath === options.stdoutPath && files.length > 0
-        ? files[0]!
-        : output(options.stderrPath, files),
-    ]
-    const ids = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) }
-    child = spawn(command, [...options.args], { cwd, env: { ...env }, stdio, detached, ...ids })
-  } catch (error) {
-    throw spawnError(error, options)
-  } finally {
-    for (const file of files) closeSync(file)
-  }
-  const exited = new Promise<Exit>((resolve) => {
-    child.once('exit', (code, signal) => resolve({ code, signal }))
-  })
-  const { pid } = child
-  if (pid === undefined) {
-    const error = await new Promise((resolve) => child.once('error', resolve))
-    throw spawnError(error, options)
-  }
-  // A later 'error' speaks of a failed kill, which goes through `send` here.
-  child.on('error', () => undefined)
-  if (detached) child.unref()
-  // Even if it has ended by now, it stays a zombie until this turn is over.
-  return { pid, startTime: readProcStat(pid)?.startTime ?? '', exited }
-}
-
-function output(path: string | undefined, opened: number[]): number | 'ignore' {
-  if (path === undefined) return 'ignore'
-  const file = openSync(path, 'a', 0o644)
-  opened.push(file)
-  return file
-}
-
-function spawnError(error: unknown, options: SpawnOptions): ProcessError {
-  const { code, message, syscall } = error as NodeJS.ErrnoException
-  const { command, cwd } = options
-  if (syscall === 'open')
-    return new ProcessError('SPAWN_FAILED', `cannot open output: ${message}`, { cause: error })
-  if (code === 'EACCES' || code === 'EPERM')
-    return new ProcessError('DENIED', `cannot start ${command}: ${message}`, { cause: error })
-  if (code !== 'ENOENT')
-    return new ProcessError('SPAWN_FAILED', `cannot start ${command}: ${message}`, { cause: error })
-  // The kernel gives one code for both.
-  const missing = existsSync(cwd) ? `program ${command}` : `working directory ${cwd}`
-  return new ProcessError('NOT_FOUND', `${missing} does not exist`, { cause: error })
 }
