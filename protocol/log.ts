@@ -133,9 +133,10 @@ export const Fetch = message(
 /** Writer or reader -> its own replica. Answered when every position up to `to` is learned. */
 export const CatchUp = message(
   'CATCH_UP',
-  'Learn all up to this position; without one, all that is known to be chosen.',
+  'Learn all up to this position; without one, all that any replica within reach has learned.',
   Type.Object({ to: Type.Optional(Uint64), proposal: Type.Optional(Uint64) }),
-  Type.Object({ to: Uint64 }),
+  /** -1: nothing is in the log. */
+  Type.Object({ to: Type.Integer({ minimum: -1 }) }),
 )
 
 /** Operator -> an EMPTY replica, where the log does not initialize itself. */

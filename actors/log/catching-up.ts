@@ -3,22 +3,25 @@
  * that lacks what is known to be chosen fetches it by itself, so that an election here needs not wait.
  */
 import { failure } from '../../protocol/errors.ts'
-import type { CatchUp, CaughtUp } from '../../protocol/log.ts'
+import { type CatchUp, type CaughtUp, Positions } from '../../protocol/log.ts'
 import type { Context, Handlers } from '../../src/runtime/index.ts'
 import { catchUp } from './catch-up.ts'
 import { whenDurable } from './journal.ts'
-import { missing } from './replica.ts'
-import { type ReplicaState, timing, WAITERS_MAX } from './state.ts'
+import { learnedTo, missing } from './replica.ts'
+import { type ReplicaState, replicaOf, timing, WAITERS_MAX } from './state.ts'
 
 export const catchingUp: Handlers<ReplicaState, readonly [typeof CatchUp, typeof CaughtUp]> = {
-  CATCH_UP(state, { to = state.replica.known, proposal = 1 }, cx) {
+  CATCH_UP(state, { to, proposal = 1 }, cx) {
     if (state.waiters.length >= WAITERS_MAX) {
       const details = { log: state.args.id, limit: WAITERS_MAX, what: 'requests to catch up' }
       cx.refuse(failure('LOG_BUSY', details))
       return
     }
     const held = cx.hold()
-    waitFor(state, cx, to, proposal, () => cx.answer(held, { to: Math.max(0, to) }))
+    const learn = (end: number) =>
+      waitFor(state, cx, end, proposal, () => cx.answer(held, { to: end }))
+    if (to === undefined) askHowFar(state, cx, learn)
+    else learn(to)
   },
 
   CAUGHT_UP(state, _body, cx) {
@@ -27,6 +30,26 @@ export const catchingUp: Handlers<ReplicaState, readonly [typeof CatchUp, typeof
     // What it had sent may have been refused meanwhile, or somebody asked for more.
     if (state.waiters.length > 0) start(state, cx, 1)
   },
+}
+
+/**
+ * How far the log is learned anywhere. What is beyond may be a live writer's, in whose way a round of ours
+ * would be (§8, "Non-leading catch-up").
+ */
+function askHowFar(state: ReplicaState, cx: Context, then: (end: number) => void): void {
+  const { args, replica } = state
+  const others = args.ensemble.replicas.filter((node) => node !== args.node)
+  let end = Math.max(replica.known, learnedTo(replica))
+  let outstanding = others.length
+  if (outstanding === 0) then(end)
+  for (const node of others) {
+    const options = { timeoutMs: timing.requestMs }
+    cx.ask(replicaOf(args, node), Positions, {}, options, (outcome) => {
+      if (outcome.ok) end = Math.max(end, outcome.value.learned)
+      outstanding--
+      if (outstanding === 0) then(Math.max(end, replica.known))
+    })
+  }
 }
 
 /** Calls `done` when all positions up to `to` are learned, durably. */

@@ -6,49 +6,13 @@
 import * as coordinators from '../../../actors/log/coordinator.ts'
 import * as fills from '../../../actors/log/fill.ts'
 import { type Ensemble, ensembleOf } from '../../../actors/log/quorum.ts'
-import {
-  condemnation,
-  load,
-  readBody,
-  type StoredRecord,
-  takeOperations,
-} from '../../../actors/log/records.ts'
+import { condemnation, load, readBody, takeOperations } from '../../../actors/log/records.ts'
 import { decide } from '../../../actors/log/recovery.ts'
 import * as replicas from '../../../actors/log/replica.ts'
 import type { Body, Entry, PromiseReply, RecoverReply, WriteReply } from '../../../protocol/log.ts'
-import type { Store, StoreOperation } from '../../../src/runtime/index.ts'
 import { stream } from '../../../src/runtime/ports/index.ts'
-import { compareKeys } from '../../../src/storage/key-order.ts'
 import { assert } from '../../support/suite.ts'
-
-/** A disk that commits at once. */
-export class Disk implements Store {
-  readonly values = new Map<string, Uint8Array>()
-
-  apply(operations: readonly StoreOperation[]): void {
-    for (const operation of operations) {
-      if (operation.type === 'put') this.values.set(operation.key, operation.value)
-      else this.values.delete(operation.key)
-    }
-  }
-
-  async get(key: string): Promise<Uint8Array | undefined> {
-    return this.values.get(key)
-  }
-
-  async range(from: string, to: string, limit = Number.POSITIVE_INFINITY) {
-    return [...this.values]
-      .filter(([key]) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0)
-      .sort(([a], [b]) => compareKeys(a, b))
-      .slice(0, limit)
-  }
-
-  async commit(operations: readonly StoreOperation[]): Promise<void> {
-    this.apply(operations)
-  }
-
-  async close(): Promise<void> {}
-}
+import { Disk } from './disk.ts'
 
 export interface WalkOptions {
   readonly size: number
@@ -542,6 +506,3 @@ function text(body: Body): string {
   if (body.type === 'APPEND') return new TextDecoder().decode(body.data)
   return body.type === 'TRUNCATE' ? `truncate ${body.to}` : 'nop'
 }
-
-/** For tests that look at a disk. */
-export type { StoredRecord }

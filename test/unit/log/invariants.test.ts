@@ -17,7 +17,7 @@ for (const size of [1, 3, 5]) {
             seen[what] = (seen[what] ?? 0) + count
           }
         }),
-        { numRuns: 60 },
+        { numRuns: 150 },
       )
       const expected = ['elected', 'appends chosen', 'positions filled', 'crashes']
       if (wipes && size > 1) expected.push('disks lost', 'recovered')

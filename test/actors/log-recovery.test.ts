@@ -1,0 +1,228 @@
+import { log } from '../../actors/log/index.ts'
+import { recordKey } from '../../actors/log/records.ts'
+import { Initialize, Positions, PromiseRequest, Read } from '../../protocol/log.ts'
+import { type Ports, pid, type StoreOperation } from '../../src/runtime/index.ts'
+import {
+  append,
+  appendAll,
+  cluster,
+  contents,
+  elect,
+  generationOf,
+  numbered,
+  PATH,
+} from '../support/log-cluster.ts'
+import { assert, suite } from '../support/suite.ts'
+
+const test = suite('log: recovery')
+
+test('a replica that lost its disk does not vote before it has caught up, and then has all', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  const items = numbered(40)
+  await appendAll(c, probe, 'a', epoch, items)
+  await c.wipe('c')
+  const cut = c.w.broker.isolate('c')
+  await c.start('c')
+  assert.is((await c.positions('c')).status, 'EMPTY')
+  const alone = await c.probe('c')
+  const ignored = await alone.ask(pid('log', 'c'), PromiseRequest, { proposal: 1_000 })
+  assert.equal(ignored, { ok: true, value: { type: 'IGNORED' } })
+  cut.remove()
+  await c.untilStatus('c', 'VOTING')
+  assert.ok((await c.positions('c')).learned >= items.length - 1)
+  // It counts again: with one of the others away it makes the quorum.
+  await c.crash('b')
+  const next = await elect(c, probe, 'a')
+  assert.ok((await append(probe, 'a', next, 'with c')).ok)
+  assert.equal(await contents(c, 'c'), [...items, 'with c'])
+  await c.w.stop()
+})
+
+test('a replica that comes back with a new disk knows what it had promised to whom', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  await append(probe, 'a', epoch, 'x')
+  const before = generationOf(c, 'c')
+  await c.wipe('c')
+  await c.start('c')
+  await c.untilStatus('c', 'VOTING')
+  const lower = await probe.ask(pid('log', 'c'), PromiseRequest, { proposal: epoch })
+  assert.is(lower.ok && lower.value.type, 'REJECT')
+  const higher = await probe.ask(pid('log', 'b'), PromiseRequest, { proposal: epoch + 10 })
+  // Voters tell about the loss with every answer, so that what `c` said before does not count.
+  assert.ok(higher.ok && higher.value.type === 'ACCEPT')
+  assert.ok((higher.value.generations.c ?? 0) > before)
+  await c.w.stop()
+})
+
+const damages: Array<[string, (stored: Map<string, Uint8Array>) => StoreOperation[]]> = [
+  [
+    'a changed byte',
+    (stored) => {
+      const value = stored.get(recordKey(3)) as Uint8Array
+      value[value.length - 1] = (value[value.length - 1] as number) ^ 1
+      return [{ type: 'put', key: recordKey(3), value }]
+    },
+  ],
+  [
+    'a record cut short',
+    (stored) => [
+      {
+        type: 'put',
+        key: recordKey(3),
+        value: (stored.get(recordKey(3)) as Uint8Array).slice(0, 6),
+      },
+    ],
+  ],
+  [
+    'two records swapped',
+    (stored) => [
+      { type: 'put', key: recordKey(3), value: stored.get(recordKey(4)) as Uint8Array },
+      { type: 'put', key: recordKey(4), value: stored.get(recordKey(3)) as Uint8Array },
+    ],
+  ],
+  ['a lost record', () => [{ type: 'delete', key: recordKey(3) }]],
+  ['lost metadata', () => [{ type: 'delete', key: 'metadata' }]],
+]
+
+for (const [damage, of] of damages) {
+  test(`${damage}: the replica says so, does not vote, and is filled again by the others`, async () => {
+    const c = await cluster(3)
+    const probe = await c.probe('a')
+    const epoch = await elect(c, probe, 'a')
+    const items = numbered(10)
+    await appendAll(c, probe, 'a', epoch, items)
+    await c.w.advance(1_000)
+    await c.crash('c')
+    const store = await c.w.ports('c').storage.open(PATH)
+    const stored = new Map(await store.range(recordKey(0), recordKey(100)))
+    await store.close()
+    await c.tamper('c', of(stored))
+    const cut = c.w.broker.isolate('c')
+    await c.start('c')
+    assert.is((await c.positions('c')).status, 'CORRUPT')
+    assert.ok(c.w.troubles('c').some(({ message }) => message.includes('corrupt')))
+    cut.remove()
+    await c.untilStatus('c', 'VOTING')
+    assert.equal(await contents(c, 'c'), items)
+    await c.w.stop()
+  })
+}
+
+test('damage that a read finds takes the replica out of the quorum until it is filled again', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  await appendAll(c, probe, 'a', epoch, numbered(10))
+  await c.w.advance(1_000)
+  await c.crash('c')
+  const decaying = decay(c.w.ports('c'), recordKey(3))
+  const children = [log({ path: PATH, node: 'c', replicas: c.names })]
+  c.nodes.set('c', await c.w.start('c', { children, ports: decaying.ports }))
+  await c.untilStatus('c', 'VOTING')
+  decaying.begin()
+  const read = await (await c.probe('c')).ask(pid('log', 'c'), Read, { from: 1, to: 5 })
+  assert.not(read.ok)
+  assert.ok(c.w.troubles('c').some(({ message }) => message.includes('corrupt')))
+  await c.untilStatus('c', 'VOTING')
+  assert.equal(await contents(c, 'c'), numbered(10))
+  await c.w.stop()
+})
+
+/** Ports whose store, once told to, returns another byte at one key, until that is written again. */
+function decay(ports: Ports, key: string): { readonly ports: Ports; begin(): void } {
+  let decayed = false
+  const storage: Ports['storage'] = {
+    async open(path) {
+      const store = await ports.storage.open(path)
+      return {
+        get: (wanted) => store.get(wanted),
+        async range(from, to, limit) {
+          const found = await store.range(from, to, limit)
+          for (const [at, value] of found) if (decayed && at === key) value[9] = 0xff
+          return found
+        },
+        commit(operations) {
+          if (operations.some((operation) => operation.key === key)) decayed = false
+          return store.commit(operations)
+        },
+        close: () => store.close(),
+      }
+    },
+  }
+  return {
+    ports: { ...ports, storage },
+    begin() {
+      decayed = true
+    },
+  }
+}
+
+test('a failed commit is not answered, and the replica starts anew from its disk', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  await append(probe, 'a', epoch, 'one')
+  c.w.ports('c').storage.failNextCommit(PATH)
+  const reply = await probe.ask(pid('log', 'c'), PromiseRequest, { proposal: epoch + 100 })
+  assert.not(reply.ok)
+  await c.untilStatus('c', 'VOTING')
+  const again = await probe.ask(pid('log', 'c'), PromiseRequest, { proposal: epoch + 100 })
+  assert.is(again.ok && again.value.type, 'ACCEPT')
+  await c.w.stop()
+})
+
+test('where a log does not begin by itself, an operator initializes each replica', async () => {
+  const c = await cluster(3, { autoInitialize: false })
+  await c.w.advance(10_000)
+  for (const name of c.names) assert.is((await c.positions(name)).status, 'EMPTY')
+  const probe = await c.probe('a')
+  for (const name of c.names) {
+    const outcome = await probe.ask(pid('log', name), Initialize, {})
+    assert.equal(outcome, { ok: true, value: { status: 'VOTING' } })
+  }
+  const epoch = await elect(c, probe, 'a')
+  assert.ok((await append(probe, 'a', epoch, 'x')).ok)
+  const again = await probe.ask(pid('log', 'b'), Initialize, {})
+  assert.is(again.ok ? 'initialized' : again.error.code, 'NOT_ACCEPTED')
+  await c.w.stop()
+})
+
+test('a lost majority stays out: no log begins beside one that has data', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  await append(probe, 'a', epoch, 'precious')
+  await c.wipe('b')
+  await c.wipe('c')
+  await c.start('b')
+  await c.start('c')
+  await c.w.advance(30_000)
+  assert.equal((await c.positions('b')).status, 'EMPTY')
+  assert.equal((await c.positions('c')).status, 'EMPTY')
+  assert.equal((await c.positions('a')).status, 'VOTING')
+  await c.w.stop()
+})
+
+test('a replica that counts another ensemble is refused and says so', async () => {
+  const c = await cluster(3)
+  const stranger = log({ path: '/other', node: 'c', replicas: ['a', 'b', 'c', 'd', 'e'] })
+  await c.crash('c')
+  await c.w.start('c', { children: [stranger] })
+  await c.w.advance(5_000)
+  const probe = await c.probe('a')
+  const outcome = await probe.ask(pid('log', 'c'), Positions, {})
+  assert.is(outcome.ok && outcome.value.status, 'EMPTY')
+  assert.ok(c.w.troubles('c').some(({ message }) => message.includes('disagree')))
+  assert.throws(
+    () => log({ path: '/x', node: 'a', replicas: ['a', 'b', 'c'], quorum: 1 }),
+    /majority/,
+  )
+  assert.throws(() => log({ path: '/x', node: 'z', replicas: ['a', 'b', 'c'] }), /not among/)
+  await c.w.stop()
+})
+
+test.run()
