@@ -42,48 +42,60 @@ export function offerDocument({ id, framework, agent, share }: Offer): OfferDocu
 /** An event OFFERS in MessagePack, byte for byte what `encode` would make of the documents. */
 export function encodeOffers(state: MasterState, offers: readonly Offer[]): Uint8Array {
   const { framework } = offers[0]!
-  const items = offers.map((offer) => encodeOffer(offer))
+  const frameworkParts = new Map<string, Fields>()
+  const items = offers.map((offer) => {
+    const { role } = offer.share
+    let part = frameworkParts.get(role)
+    if (part === undefined) {
+      part = encodeFrameworkPart(framework, role)
+      frameworkParts.set(role, part)
+    }
+    return encodeOffer(offer, part)
+  })
   return joinFields(
     encodeFields({ type: 'OFFERS', epoch: state.epoch, stream_id: framework.streamId }),
     field('offers', joinFields(field('offers', joinItems(items)))),
   )
 }
 
-function encodeOffer({ id, framework, agent, share }: Offer): Uint8Array {
-  const { role } = share
-  const executors = agent.executors.get(framework.id)
-  const rest = {
-    id: { value: id },
-    framework_id: { value: framework.id },
-    ...(framework.capabilities.has('MULTI_ROLE') && { allocation_info: { role } }),
-    ...(executors !== undefined && {
-      executor_ids: [...executors.keys()].map((value) => ({ value })),
-    }),
-  }
-  const resources = field('resources', encodedResources(framework, role, share.resources))
-  return joinFields(encodeFields(rest), agent.encoded, resources)
+/** The fields of an offer that only its framework and role decide. */
+function encodeFrameworkPart({ id, capabilities }: Framework, role: string): Fields {
+  return encodeFields({
+    framework_id: { value: id },
+    ...(capabilities.has('MULTI_ROLE') && { allocation_info: { role } }),
+  })
 }
 
-/** List of resources -> how it is written (see `variantOf`) -> bytes. */
-const encodings = new WeakMap<readonly Resource[], Map<string, Uint8Array>>()
+function encodeOffer({ id, framework, agent, share }: Offer, frameworkPart: Fields): Uint8Array {
+  const own = encodeFields({ id: { value: id } })
+  const resources = encodedResources(framework, share.role, share.resources)
+  const executors = agent.executors.get(framework.id)
+  if (executors === undefined) return joinFields(own, frameworkPart, agent.encoded, resources)
+  const executor_ids = [...executors.keys()].map((value) => ({ value }))
+  const running = encodeFields({ executor_ids })
+  return joinFields(own, frameworkPart, running, agent.encoded, resources)
+}
+
+/** List of resources -> how it is written (see `variantOf`) -> the field `resources`. */
+const encodings = new WeakMap<readonly Resource[], Map<string, Fields>>()
 
 function encodedResources(
   framework: Framework,
   role: string,
   resources: readonly Resource[],
-): Uint8Array {
+): Fields {
   let known = encodings.get(resources)
   if (known === undefined) {
     known = new Map()
     encodings.set(resources, known)
   }
   const variant = variantOf(framework, role)
-  let bytes = known.get(variant)
-  if (bytes === undefined) {
-    bytes = encode(offeredResources(framework, role, resources))
-    known.set(variant, bytes)
+  let encoded = known.get(variant)
+  if (encoded === undefined) {
+    encoded = field('resources', encode(offeredResources(framework, role, resources)))
+    known.set(variant, encoded)
   }
-  return bytes
+  return encoded
 }
 
 /** All that a framework contributes to how its resources are written. */
