@@ -82,8 +82,11 @@ function begin(
   const options = frameworkOptions(framework)
   // It gets offers as soon as it is known to listen (liveness.ts).
   if (isNew) cx.send(state.allocator, AddFramework, { framework: options, active: false, used: [] })
-  else cx.send(state.allocator, UpdateFrameworkOptions, { framework: options })
-  tellAgents(state, framework, cx)
+  else {
+    cx.send(state.allocator, UpdateFrameworkOptions, { framework: options })
+    // Of a new one no agent can know anything; those that come back with some are told then.
+    tellAgents(state, framework, cx)
+  }
   announceFramework(state, firstTime ? 'FRAMEWORK_ADDED' : 'FRAMEWORK_UPDATED', framework, cx)
   awaitListener(state, framework, cx)
 }
