@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
@@ -54,9 +55,13 @@ function build() {
     : undefined
   if (builtAt !== undefined && newest(['src', 'actors', 'protocol', 'benchmarks']) < builtAt) return
   say('building')
+  const begun = new Date()
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   run(process.execPath, [compiler, '-p', 'tsconfig.build.json'], 'the build failed')
-  writeFileSync(join(root, 'dist', '.built'), '')
+  const stamp = join(root, 'dist', '.built')
+  writeFileSync(stamp, '')
+  // What was changed while the compiler ran may not be in it.
+  utimesSync(stamp, begun, begun)
 }
 
 /** Time of the latest change below the folders, and of the compiler's settings. */
