@@ -78,7 +78,7 @@ interface Figures {
   readonly againMsP99: number
   readonly offersPerEvent: number
   readonly bytesPerEvent: number
-  /** What the master works for an offer made and declined, CPU-µs: holds on a busy machine too. */
+  /** What the master works for an offer made and declined, CPU-µs: steadier than the rate on a busy machine. */
   readonly masterMicros: number
   /** Of one core. */
   readonly masterCpu: number

@@ -58,6 +58,7 @@ export async function startBenchCluster(cluster = 'bench'): Promise<BenchCluster
   const nats = await connect({ servers: server.url, noAsyncTraces: true })
   const nodes: BenchNode[] = []
   const directories: string[] = []
+  let started = 0
   const directory = () => {
     const path = mkdtempSync(join(tmpdir(), 'meseta-bench-'))
     directories.push(path)
@@ -70,7 +71,7 @@ export async function startBenchCluster(cluster = 'bench'): Promise<BenchCluster
     broker: brokerNode(server),
     directory,
     async start(module, flags, execArgv = []) {
-      const name = `node-${nodes.length}`
+      const name = `node-${started++}`
       const args = ['start', '--nats', server.url, '--cluster', cluster, '--name', name]
       const node = await startNode([...args, '--log-level', 'warn', module, ...flags], execArgv)
       nodes.push(node)
