@@ -50,6 +50,11 @@ export interface SchedulerOptions {
   readonly framework: FrameworkInfo
   readonly suppressedRoles?: readonly string[]
   readonly callbacks: SchedulerCallbacks
+  /**
+   * Tasks that a former instance launched and whose end it has not seen: they are asked about until the
+   * master has told their fate, even if it never knew of them.
+   */
+  readonly tasks?: ReadonlyArray<{ readonly taskId: string; readonly agentId: string }>
   /** First wait before subscribing again after a failure, ms; doubles up to `retryMsMax`. Default 100, 5000. */
   readonly retryMs?: number
   readonly retryMsMax?: number
@@ -204,6 +209,9 @@ function newState({ options, started }: Args, cx: Context): SchedulerState {
   const frameworkId = options.framework.id?.value ?? cx.newId()
   const callSubject = subjects(cx.cluster).frameworkCall(frameworkId)
   const tasks = new KnownTasks()
+  for (const { taskId, agentId } of options.tasks ?? []) {
+    tasks.launched(taskId, agentId, cx.monotonic())
+  }
   const driver = new Driver(cx, frameworkId, callSubject, tasks)
   started?.(driver)
   return {
