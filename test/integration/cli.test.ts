@@ -254,6 +254,22 @@ test('a killed agent is started again, and its task never notices', slow, async 
   assert.is((await running.ended).code, 0)
 })
 
+test('a killed broker and a killed master are started again, and work goes on', slow, async () => {
+  const running = up.begin('run', '--instances', '60', '--', 'sleep', '0.3')
+  await running.says(/TASK_FINISHED/)
+  for (const name of ['nats-server', 'master-1']) {
+    const before = up.file.pids[name] ?? 0
+    process.kill(before, 'SIGKILL')
+    await until(() => ![undefined, before].includes(up.file.pids[name]), {
+      what: `${name} to be started again`,
+      timeoutMs: 30_000,
+    })
+  }
+  const { stdout, code } = await running.ended
+  assert.match(stdout, /60 TASK_FINISHED/)
+  assert.is(code, 0)
+})
+
 test(
   'SIGTERM to up ends everything, tasks included, and keeps the directory that was given',
   slow,

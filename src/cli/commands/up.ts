@@ -30,7 +30,12 @@ const own = {
     maximum: 65_535,
     placeholder: 'PORT',
   }),
-  masters: Type.Integer({ description: 'number of masters', default: 1, minimum: 1, maximum: 1 }),
+  masters: Type.Integer({
+    description: 'number of masters: 1, as standbys need elections',
+    default: 1,
+    minimum: 1,
+    maximum: 1,
+  }),
   agents: Type.Integer({ description: 'number of agents', default: 3, minimum: 1, maximum: 100 }),
   resources: Type.String({
     description: 'what each agent offers, as in cpus:2;mem:1024 (default: a share of the machine)',

@@ -115,7 +115,7 @@ export async function follow(run: FollowRun): Promise<number> {
 function specsOf({ options, operands, name, graceMs }: FollowRun): TaskSpec[] {
   const { cpus, mem, disk, instances, env, user, shell } = options
   // Ids of one run differ from those of another, so that "task logs NAME" means one of them.
-  const unique = `${name}-${Math.random().toString(36).slice(2, 8).padEnd(6, '0')}`
+  const unique = `${name}-${crypto.randomUUID().slice(0, 6)}`
   const width = String(instances).length
   const spec = {
     ...{ cpus, mem, ...(disk > 0 && { disk }) },

@@ -98,18 +98,24 @@ function specs({ agents }: MasterAgents): TaskSpec[] {
   }))
 }
 
+/** Of task, agent, state and exit, with the blanks between. */
+const otherColumnsWidth = 42
+
 /** Both ways of showing progress. */
 function display(terminal: Terminal, names: ReadonlyMap<string, string>) {
   const live = terminal.live ? new LiveLines(terminal) : undefined
   const agentName = (agentId: string | undefined) =>
     agentId === undefined ? '-' : (names.get(agentId) ?? agentId)
 
+  // A wrapped line would be counted as one, and the table drawn again below itself.
+  const commandWidth = Math.max(10, Math.min(40, terminal.columns() - otherColumnsWidth))
+
   const table = (all: readonly TaskProgress[]) =>
     renderTable(
       ['TASK', 'COMMAND', 'AGENT', 'STATE', 'EXIT'].map((title) => terminal.color.dim(title)),
       all.map(({ spec, agentId, state, status }) => [
         spec.name,
-        spec.command.split(`; sleep ${pauseSeconds}`)[0]!.slice(0, 40),
+        spec.command.split(`; sleep ${pauseSeconds}`)[0]!.slice(0, commandWidth),
         agentName(agentId),
         paintState(state, terminal),
         String(exitStatusOf(status) ?? ''),
