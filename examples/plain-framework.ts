@@ -9,7 +9,7 @@ import { connect } from 'nats'
 
 const packr = new Packr({ useRecords: false })
 const nc = await connect({ servers: process.argv[2] ?? 'nats://127.0.0.1:4222' })
-const cluster = process.env['MESETA_CLUSTER'] ?? 'meseta'
+const cluster = process.env.MESETA_CLUSTER ?? 'meseta'
 
 // A framework may pick its own id. Listening before subscribing, it misses nothing.
 const framework_id = { value: randomUUID() }

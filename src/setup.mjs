@@ -38,7 +38,7 @@ function installDependencies() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   say('installing dependencies')
   // Not `npm ci`: it refuses a lock file in which any platform's optional binary is missing.
-  const npm = process.env['npm_execpath']
+  const npm = process.env.npm_execpath
   const [command, ...args] = npm ? [process.execPath, npm] : ['npm']
   run(
     command,
@@ -113,7 +113,7 @@ function findBroker() {
 }
 
 function find(name) {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/bin']
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/bin']
   return folders.map((folder) => join(folder, name)).find(isProgram)
 }
 

@@ -55,7 +55,7 @@ export async function connectScheduler(options: SchedulerConnectOptions): Promis
   })
   const node = await startNode({
     name: `framework-${ports.random.uuid().slice(0, 8)}`,
-    cluster: cluster ?? ports.host.env()['MESETA_CLUSTER'] ?? defaultCluster,
+    cluster: cluster ?? ports.host.env().MESETA_CLUSTER ?? defaultCluster,
     ports,
     children: [spec],
     // A scheduler that crashed has forgotten its tasks; its author must know, not find it restarted.
@@ -84,6 +84,6 @@ function realPorts(servers: readonly string[] | undefined): Ports {
   const log = { level: 'warn' } as const
   const ports = systemPorts({ transport: natsTransport({ servers: servers ?? [] }), log })
   if (servers !== undefined) return ports
-  const url = ports.host.env()['MESETA_NATS_URL'] ?? 'nats://127.0.0.1:4222'
+  const url = ports.host.env().MESETA_NATS_URL ?? 'nats://127.0.0.1:4222'
   return { ...ports, transport: natsTransport({ servers: url.split(',') }) }
 }

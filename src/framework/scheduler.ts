@@ -34,7 +34,6 @@ export interface SchedulerCallbacks {
    * A task's status. It is acknowledged when this returns, or when the promise that it returns resolves;
    * if that rejects, the status comes again. Repeats of the last status are possible.
    */
-  // biome-ignore lint/suspicious/noConfusingVoidType: a callback that returns nothing is the usual one
   update?(status: TaskStatus, driver: Driver): void | Promise<void>
   message?(from: { agentId: string; executorId: string; data: Uint8Array }, driver: Driver): void
   /** An executor ended, or an agent was lost (without `executorId`). */
