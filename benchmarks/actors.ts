@@ -35,10 +35,12 @@ const { values: flags } = parseArgs({
   },
 })
 const { quick, json } = flags
-const windows = { count: 5, ms: quick ? 100 : 500 }
+const windows = { count: quick ? 5 : 3, ms: quick ? 100 : 300 }
 /** Pairs of linker and linkee, as in libprocess' benchmark LargeNumberOfLinks (spec/actors.md §13). */
 const pairs = quick ? 1000 : 5000
 const rounds = 5
+/** Of a figure and its limit, one after the other. */
+const turns = quick ? 1 : 5
 const inFlight = 250
 
 interface Line {
@@ -101,7 +103,7 @@ async function onOneNode(): Promise<Line[]> {
     const asks = await inWindows(windows, () => count.answers)
     stop()
     return [
-      rate('local messages, one way', sends, { target: '1 M/s' }),
+      rate('local messages, one way', sends, '1 M/s'),
       rate(`local requests, ${inFlight} in flight`, asks),
       rate('start and stop of an actor', await repeated((done) => startAndStop(turn, done))),
       rate('timer set and cancelled', await repeated((done) => setTimers(turn, done))),
@@ -191,22 +193,26 @@ async function betweenTwoNodes(): Promise<Line[]> {
     const turn = await startStage(node)
     const measured: Line[] = []
     for (const bytes of [128, 1024]) {
-      turn((cx) => cx.send(pid('source', 'peer'), Flood, { to: pid('sink', 'here'), bytes }))
-      const sends = await inWindows(windows, () => count.items)
-      turn((cx) => cx.send(pid('source', 'peer'), Enough, {}))
-      const raw = median(await rawThroughput(nats, server.url, bytes, windows))
-      const target = bytes === 128 ? { target: '60 %' } : {}
-      measured.push(rate(`two nodes, one way, ${bytes} B`, sends, { limit: raw, ...target }))
+      const ours = async () => {
+        turn((cx) => cx.send(pid('source', 'peer'), Flood, { to: pid('sink', 'here'), bytes }))
+        const rates = await inWindows(windows, () => count.items)
+        turn((cx) => cx.send(pid('source', 'peer'), Enough, {}))
+        return rates
+      }
+      const raw = () => rawThroughput(nats, server.url, bytes, windows)
+      const target = bytes === 128 ? '60 %' : undefined
+      measured.push(await besides(`two nodes, one way, ${bytes} B`, ours, raw, target))
     }
     for (const window of [inFlight, 1]) {
-      const stop = host(node, asker({ id: 'sink', node: 'peer' }, window, 128, count))
-      const asks = await inWindows(windows, () => count.answers)
-      stop()
-      const raw = median(await rawRequests(nats, window))
-      const target = window === 1 ? {} : { target: '20 k/s' }
-      measured.push(
-        rate(`two nodes, requests, ${window} in flight`, asks, { limit: raw, ...target }),
-      )
+      const ours = async () => {
+        const stop = host(node, asker({ id: 'sink', node: 'peer' }, window, 128, count))
+        const rates = await inWindows(windows, () => count.answers)
+        stop()
+        return rates
+      }
+      const raw = () => rawRequests(nats, window)
+      const target = window === 1 ? undefined : '20 k/s'
+      measured.push(await besides(`two nodes, requests, ${window} in flight`, ours, raw, target))
     }
     await node.stop()
     await nats.close()
@@ -235,14 +241,29 @@ async function rawRequests(nats: NatsConnection, window: number): Promise<number
   return rates
 }
 
-function rate(
+function rate(what: string, rates: readonly number[], target?: string): Line {
+  const line = { what, value: median(rates), unit: '/s' as const, spread: spread(rates) }
+  return target === undefined ? line : { ...line, target }
+}
+
+/**
+ * Measures ours and the limit in turns, as the load of the machine changes under both. The ratio is the
+ * median of the ratios of the turns.
+ */
+async function besides(
   what: string,
-  rates: readonly number[],
-  beside: Pick<Line, 'limit' | 'target'> = {},
-): Line {
-  const value = median(rates)
-  const ratio = beside.limit === undefined ? {} : { ratio: value / beside.limit }
-  return { what, value, unit: '/s', spread: spread(rates), ...beside, ...ratio }
+  ours: () => Promise<number[]>,
+  raw: () => Promise<number[]>,
+  target?: string,
+): Promise<Line> {
+  const rates: number[] = []
+  const limits: number[] = []
+  for (let turn = 0; turn < turns; turn++) {
+    rates.push(median(await ours()))
+    limits.push(median(await raw()))
+  }
+  const ratio = median(rates.map((value, turn) => value / (limits[turn] ?? Number.NaN)))
+  return { ...rate(what, rates, target), limit: median(limits), ratio }
 }
 
 function print(lines: readonly Line[]): void {

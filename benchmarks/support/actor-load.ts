@@ -27,8 +27,9 @@ export const Flood = message(
 )
 export const Enough = message('ENOUGH', 'Ends the flood.', Type.Object({}))
 
-/** ITEMs between two SYNCs; two such batches are on their way at any time. */
-const BATCH = 5000
+/** ITEMs between two SYNCs, and how many such batches are on their way at any time. */
+const BATCH = 2500
+const BATCHES = 8
 
 /** Counts ITEMs in `count.items`, and echoes. */
 export function sink(count: { items: number }): ChildSpec {
@@ -73,8 +74,7 @@ export function source(): ChildSpec {
         FLOOD(state, { to, bytes }, cx) {
           state.to = to as Pid
           state.body = { data: new Uint8Array(bytes) }
-          batch(state, cx)
-          batch(state, cx)
+          for (let i = 0; i < BATCHES; i++) batch(state, cx)
         },
         ENOUGH(state) {
           state.to = undefined

@@ -63,3 +63,10 @@ export interface AskError {
   readonly message: string
   readonly details?: unknown
 }
+
+/** Whether what another node calls an answer is one. */
+export function isOutcome(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { ok, error } = value as { ok?: unknown; error?: { code?: unknown } | null }
+  return ok === true || (ok === false && typeof error?.code === 'string')
+}

@@ -13,6 +13,7 @@ export {
   table,
 } from './behaviour.ts'
 export type { AskOptions, Context, JobOutcome, ReplyTo } from './context.ts'
+export type { DeadLetter } from './dead-letters.ts'
 export type { AskError, Outcome } from './envelope.ts'
 export {
   type DownNotice,
@@ -23,7 +24,7 @@ export {
   isOrderly,
 } from './exit.ts'
 export { type HostContext, type NodeModule, nodeModule } from './module.ts'
-export { type DeadLetter, type Interceptor, Node, type NodeOptions, startNode } from './node.ts'
+export { type Interceptor, Node, type NodeOptions, startNode } from './node.ts'
 export { isPid, isToken, nameOf, type ParsedPid, type Pid, parsePid, pid } from './pid.ts'
 export * from './ports.ts'
 export {

@@ -8,7 +8,18 @@ import type { PendingAsk } from './asks.ts'
 import type { ChildSpec } from './behaviour.ts'
 import type { Cell } from './cell.ts'
 import { copy } from './copy.ts'
-import { type AskError, CALL, call, DOWN, Envelope, EXIT, REPLY, STOPPING } from './envelope.ts'
+import { DeadLetters } from './dead-letters.ts'
+import {
+  type AskError,
+  CALL,
+  call,
+  DOWN,
+  Envelope,
+  EXIT,
+  isOutcome,
+  REPLY,
+  STOPPING,
+} from './envelope.ts'
 import { crashed, describe, type ExitNotice, type ExitReason, isOrderly, SHUTDOWN } from './exit.ts'
 import * as links from './links.ts'
 import { Peers } from './peers.ts'
@@ -29,9 +40,6 @@ import { openService } from './service.ts'
 import { rootSpec, type SupervisorOptions } from './supervisor.ts'
 import { encodeEnvelope, FRAME_BYTES_MAX, type WireEnvelope } from './wire.ts'
 
-/** Dead letters kept for inspection; all are counted. */
-const DEAD_LETTERS_KEPT = 100
-
 export interface NodeOptions {
   /** Unique in the cluster. One subject token. */
   readonly name: string
@@ -45,13 +53,6 @@ export interface NodeOptions {
   readonly children?: readonly ChildSpec[]
   /** Called once if the root gives up: the process should end. */
   readonly onFailure?: (reason: ExitReason) => void
-}
-
-export interface DeadLetter {
-  readonly type: string
-  readonly from: Pid
-  readonly to: Pid
-  readonly why: string
 }
 
 /**
@@ -99,8 +100,7 @@ export class Node {
   readonly #interceptors = new Set<Interceptor>()
 
   handled = 0
-  deadLetters = 0
-  readonly lastDeadLetters: DeadLetter[] = []
+  readonly deadLetters: DeadLetters
 
   constructor(options: NodeOptions, connection: Connection) {
     const { clock, decider, random } = options.ports
@@ -112,6 +112,7 @@ export class Node {
     this.subjects = subjectsOf(this.cluster)
     this.incarnation = random.uuid().replaceAll('-', '').slice(0, 12)
     this.startedMs = clock.monotonic()
+    this.deadLetters = new DeadLetters(this.ports.log)
     this.registry = new Registry(this)
     this.requests = new Requests(connection, clock, this.incarnation)
     this.#runQueue = new RunQueue({
@@ -278,9 +279,9 @@ export class Node {
       if (!stale) links.receive(this, cell, envelope)
     } else if (type === REPLY) {
       if (cell !== undefined && isOutcome(wire.body)) this.#deliver(cell, envelope)
-      else this.deadLetter(envelope, 'LATE_REPLY')
+      else this.deadLetters.add(envelope, 'LATE_REPLY')
     } else if (type.startsWith('@') || type.startsWith('xstate.')) {
-      this.deadLetter(envelope, 'FORGED')
+      this.deadLetters.add(envelope, 'FORGED')
     } else this.#deliver(cell, envelope)
   }
 
@@ -288,10 +289,10 @@ export class Node {
     if (cell === undefined) this.undeliverable(envelope)
     else if (envelope.type === REPLY) {
       if (cell.asks.admit(envelope.ask)) this.enqueue(cell, envelope)
-      else this.deadLetter(envelope, 'LATE_REPLY')
+      else this.deadLetters.add(envelope, 'LATE_REPLY')
     } else if (cell.mailbox.size < cell.mailboxMax) this.enqueue(cell, envelope)
     else {
-      this.deadLetter(envelope, 'MAILBOX_FULL')
+      this.deadLetters.add(envelope, 'MAILBOX_FULL')
       const message = `${cell.id} has ${cell.mailboxMax} messages waiting`
       this.#refuse(envelope, { code: 'MAILBOX_FULL', message })
       links.overload(this, cell, envelope.from)
@@ -322,7 +323,7 @@ export class Node {
   /** Counts a message that found no actor, and tells who waits for its answer. */
   undeliverable(envelope: Envelope): void {
     if (envelope.type.startsWith('@')) return
-    this.deadLetter(envelope, 'NO_ACTOR')
+    this.deadLetters.add(envelope, 'NO_ACTOR')
     this.#refuse(envelope, { code: 'NO_ACTOR', message: `there is no actor ${envelope.to}` })
   }
 
@@ -332,17 +333,9 @@ export class Node {
     this.route(this.seal(REPLY, outcome, envelope.to, envelope.from, envelope.ask))
   }
 
-  deadLetter(envelope: Envelope, why: string): void {
-    this.deadLetters++
-    const { type, from, to } = envelope
-    this.lastDeadLetters.push({ type, from, to, why })
-    if (this.lastDeadLetters.length > DEAD_LETTERS_KEPT) this.lastDeadLetters.shift()
-    this.log('debug', 'dead letter', { type, from, to, why })
-  }
-
   /** A message on a raw subject that does not fit the mailbox: refused aloud where an answer is awaited. */
   refuseDelivery(cell: Cell, { subject, reply }: Delivery): void {
-    this.deadLetter(new Envelope(subject, undefined, '' as Pid, cell.self, 0), 'MAILBOX_FULL')
+    this.deadLetters.add(new Envelope(subject, undefined, '' as Pid, cell.self, 0), 'MAILBOX_FULL')
     if (reply === undefined) return
     const error = {
       code: 'MAILBOX_FULL',
@@ -412,10 +405,4 @@ export class Node {
     this.report(cell, type, error)
     this.registry.bury(cell, crashed(error))
   }
-}
-
-function isOutcome(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  const { ok, error } = value as { ok?: unknown; error?: { code?: unknown } | null }
-  return ok === true || (ok === false && typeof error?.code === 'string')
 }

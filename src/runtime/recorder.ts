@@ -323,7 +323,7 @@ export abstract class Recorder implements RuntimeContext {
     code: 'NOT_UNDERSTOOD' | 'NOT_ACCEPTED' | 'INVALID_MESSAGE',
     why?: string,
   ): void {
-    this.owner.deadLetter(envelope, code)
+    this.owner.deadLetters.add(envelope, code)
     if (envelope.ask === 0) return
     const held = { to: envelope.from, ask: envelope.ask }
     this.deny(held, { code, message: why ?? `${this.id} does not take ${envelope.type} now` })

@@ -119,8 +119,8 @@ export function describeNode(node: Node, actorsMax: number = ACTORS_MAX): NodeIn
     age_seconds: ageMs(node) / 1000,
     backlog: node.backlog,
     dead_letters: {
-      count: node.deadLetters,
-      last: node.lastDeadLetters.map((letter) => ({ ...letter })),
+      count: node.deadLetters.count,
+      last: node.deadLetters.last.map((letter) => ({ ...letter })),
     },
     gaps,
     breaks,

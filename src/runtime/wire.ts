@@ -107,7 +107,8 @@ export interface Frame {
 
 /** @throws Error if the bytes are no frame. */
 export function decodeFrame(data: Uint8Array): Frame {
-  const [head, ...values] = decodeArray(data)
+  const values = decodeArray(data)
+  const head = values.shift()
   if (!Array.isArray(head) || head.length !== 8) throw new Error('a frame without header')
   const [version, node, incarnation, toIncarnation, stream, sequence, seen, kind] = head
   if (version !== WIRE_VERSION)

@@ -69,7 +69,7 @@ test('an answer that comes after the time-out is dropped and counted', async () 
   assert.is(outcome.ok || outcome.error.code, 'TIMEOUT')
   await w.advance(1000)
   assert.equal(
-    a.lastDeadLetters.map(({ why }) => why),
+    a.deadLetters.last.map(({ why }) => why),
     ['LATE_REPLY'],
   )
   await w.stop()
@@ -178,7 +178,7 @@ test('a full mailbox refuses asks, makes dead letters of sends, and breaks the l
   for (const node of [a, await w.start('b')]) {
     log.notes.length = 0
     log.events.length = 0
-    const before = a.deadLetters
+    const before = a.deadLetters.count
     const probe = await w.probe(node)
     await probe.turn((cx) => cx.link(pid('worker', 'a')))
     const codes: string[] = []
@@ -189,7 +189,7 @@ test('a full mailbox refuses asks, makes dead letters of sends, and breaks the l
       })
     })
     assert.equal(log.notes, range(10))
-    assert.is(a.deadLetters - before, 6)
+    assert.is(a.deadLetters.count - before, 6)
     assert.equal(codes, ['MAILBOX_FULL'])
     assert.match(log.events.join(), /^exited probe-\d@[ab] overloaded$/)
     const [notice, ...more] = probe.take('@exit')
