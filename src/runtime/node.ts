@@ -27,7 +27,6 @@ import { exactPid, isToken, type Pid, parsePid, pid } from './pid.ts'
 import type {
   Connection,
   ConnectionStatus,
-  Delivery,
   LogLevel,
   Ports,
   Subscription,
@@ -331,17 +330,6 @@ export class Node {
     if (envelope.ask === 0 || envelope.from === '') return
     const outcome = { ok: false, error }
     this.route(this.seal(REPLY, outcome, envelope.to, envelope.from, envelope.ask))
-  }
-
-  /** A message on a raw subject that does not fit the mailbox: refused aloud where an answer is awaited. */
-  refuseDelivery(cell: Cell, { subject, reply }: Delivery): void {
-    this.deadLetters.add(new Envelope(subject, undefined, '' as Pid, cell.self, 0), 'MAILBOX_FULL')
-    if (reply === undefined) return
-    const error = {
-      code: 'MAILBOX_FULL',
-      message: `${cell.id} has ${cell.mailboxMax} messages waiting, try later`,
-    }
-    this.publish(cell, reply, new TextEncoder().encode(JSON.stringify({ error })))
   }
 
   publish(cell: Cell, subject: string, data: Uint8Array, reply?: string): void {

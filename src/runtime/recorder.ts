@@ -278,13 +278,25 @@ export abstract class Recorder implements RuntimeContext {
     const deliver = ({ subject, reply, noResponders, data }: Delivery) => {
       // Views into the connection's buffer do not outlive the delivery.
       const kept = { subject, reply, noResponders, data: new Uint8Array(data) }
-      if (!this.owner.call(this.cell, () => handle(kept), true))
-        this.owner.refuseDelivery(this.cell, kept)
+      if (!this.owner.call(this.cell, () => handle(kept), true)) this.#refuseDelivery(kept)
     }
     this.#effects.push(() => {
       this.#subscriptions.get(subject)?.close()
       this.#subscriptions.set(subject, this.owner.connection.subscribe(subject, deliver, queue))
     })
+  }
+
+  /** What does not fit the mailbox is refused aloud, where an answer is awaited. */
+  #refuseDelivery({ subject, reply }: Delivery): void {
+    const { id, mailboxMax } = this.cell
+    this.owner.deadLetters.add(
+      new Envelope(subject, undefined, '' as Pid, this.self, 0),
+      'MAILBOX_FULL',
+    )
+    if (reply === undefined) return
+    const message = `${id} has ${mailboxMax} messages waiting, try later`
+    const refusal = JSON.stringify({ error: { code: 'MAILBOX_FULL', message } })
+    this.owner.publish(this.cell, reply, new TextEncoder().encode(refusal))
   }
 
   unsubscribe(subject: string): void {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { type Pid, pid } from '../../src/runtime/index.ts'
+import { type Context, type Pid, pid } from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
 import { Bytes, Crash, Echo, journal, Mute, Note, worker } from '../support/actors.ts'
 import { world } from '../support/nodes.ts'
@@ -378,6 +378,24 @@ test('raw subjects are heard with their reply, and no more after death', async (
   await ears.turn((cx) => cx.stop())
   await publish()
   assert.is(heard.length, 1)
+  await w.stop()
+})
+
+test('a request on a raw subject that does not fit the mailbox is refused aloud', async () => {
+  const w = world()
+  const subscribe = (cx: Context) => cx.subscribe('raw', () => undefined)
+  const a = await w.start('a', { children: [worker({ mailboxMax: 3, init: subscribe })] })
+  const probe = await w.probe(a)
+  const answers: string[] = []
+  await probe.turn((cx) => {
+    for (let i = 0; i < 5; i++)
+      cx.request('raw', new Uint8Array(0), { timeoutMs: 1000 }, (outcome) => {
+        answers.push(outcome.ok ? new TextDecoder().decode(outcome.value) : outcome.error.code)
+      })
+  })
+  await w.advance(1000)
+  assert.is(answers.filter((answer) => answer.includes('MAILBOX_FULL')).length, 2)
+  assert.is(answers.filter((answer) => answer === 'TIMEOUT').length, 3)
   await w.stop()
 })
 
