@@ -162,7 +162,10 @@ export const ErrorEvent = member('ERROR', 'Nothing can be done any more: exit.',
 export const HeartbeatEvent = member(
   'HEARTBEAT',
   'The agent is there; it learns by this whether the executor still listens.',
-  {},
+  {
+    /** Ours. False: the agent was restarted and waits for SUBSCRIBE. Absent: all is well. */
+    subscribed: Type.Optional(Type.Boolean()),
+  },
 )
 
 /** All events. */

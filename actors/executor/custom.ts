@@ -34,6 +34,9 @@ import { customMachine } from './custom-machine.ts'
 import type { Cause, CustomArgs, CustomState } from './custom-state.ts'
 import { argvOf, commandVariables, placeVariables } from './environment.ts'
 
+/** Pause between two calls to an executor that has not subscribed again, ms. */
+const callBackMs = 250
+
 const behaviour = statechart<CustomState, typeof agentToExecutor, CustomArgs>({
   label: 'custom executor',
   messages: agentToExecutor,
@@ -84,8 +87,10 @@ function begin(state: CustomState, cx: Context): void {
     },
   }
   cx.subscribe(names.executorCall(addressOf(state)), (delivery) => receive(state, delivery, cx))
-  if (args.recovered) recover(container, cx, events)
-  else {
+  if (args.recovered) {
+    recover(container, cx, events)
+    callBack(state, cx)
+  } else {
     const program = programOf(state, cx)
     if (program.ok) launch(container, program.value, cx, events)
     else cx.after('refuse', 0, () => events.ended(undefined, program.error))
@@ -107,6 +112,13 @@ function begin(state: CustomState, cx: Context): void {
       cx,
     ),
   )
+}
+
+/** The executor cannot know that its agent was restarted: there is no connection that could break. */
+function callBack(state: CustomState, cx: Context): void {
+  if (state.subscribed || state.exit !== undefined) return
+  publish(state, { type: 'HEARTBEAT', subscribed: false }, cx)
+  cx.after('call back', callBackMs, () => callBack(state, cx))
 }
 
 function programOf(

@@ -82,11 +82,17 @@ export function shimSpawn(run: Run, program: Program): SpawnOptions {
 
 function commandLine({ argv, env, user }: Program): readonly string[] {
   if (user === undefined) return argv
+  const { uid, gid } = user
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
   return [
+    '/bin/sh',
+    '-c',
+    'chown "$1" . && shift && exec "$@"',
+    'meseta-user',
+    `${uid}:${gid}`,
     '/usr/bin/setpriv',
-    `--reuid=${user.uid}`,
-    `--regid=${user.gid}`,
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
     '--clear-groups',
     '/usr/bin/env',
     '-i',
