@@ -5,7 +5,9 @@ import { connect, Empty, type NatsConnection } from 'nats'
 import { decode, encode } from '../../protocol/codec.ts'
 import type { NodeInfo } from '../../protocol/node.ts'
 import { connectScheduler, TaskRun } from '../../src/framework/index.ts'
+import { type Pid, pid } from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
+import { encodeEnvelope, encodeFrame, KIND_ENVELOPES } from '../../src/runtime/wire.ts'
 import { clusterFor } from '../support/cluster.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
@@ -88,6 +90,16 @@ async function served(): Promise<number> {
 function memoryMiB(pid: number): number {
   const [, kib = '0'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
   return Number(kib) / 1024
+}
+
+let sequence = 0
+
+/** A frame as a node would send it, in the name of one that does not exist. */
+function forged(type: string, body: unknown): Uint8Array {
+  const from = 'eve@evil~cafecafecafe.1' as Pid
+  const envelope = encodeEnvelope(type, from, pid('any', 'any'), 0, body, '')
+  const header = { node: 'evil', incarnation: 'cafecafecafe', toIncarnation: '', stream: 1 }
+  return encodeFrame({ ...header, sequence: ++sequence, seen: 0, kind: KIND_ENVELOPES }, [envelope])
 }
 
 const subscribe = (id: string, info: object = {}) => ({
@@ -183,7 +195,6 @@ test("offers of others, negative resources and ids with '..' launch nothing", as
 })
 
 test('garbage and forgery on the mailboxes of components does no harm', async () => {
-  const header = [1, 'evil', 'cafecafecafe', '', 1, 0]
   const names = [
     'REGISTER_AGENT',
     'STATUS_UPDATE',
@@ -208,8 +219,7 @@ test('garbage and forgery on the mailboxes of components does no harm', async ()
       nats.publish(subject, random.bytes(1 + random.int(200)))
     for (const name of names) {
       for (const body of [null, 7, [], {}, { framework_id: 1 }, { shares: [{}] }]) {
-        const envelope = [name, 'eve', 1, 0, 0, body]
-        nats.publish(subject, Buffer.concat([packr.pack(header), packr.pack(envelope)]))
+        nats.publish(subject, forged(name, body))
       }
     }
   }
@@ -225,6 +235,12 @@ test('garbage and forgery on the mailboxes of components does no harm', async ()
   }
   await nats.flush()
   assert.ok((await served()) < 15_000)
+  const { dead_letters } = (await ask(
+    'meseta.node.master.actors',
+    encode({}, 'json'),
+  )) as unknown as NodeInfo
+  const reasons = new Set(dead_letters.last.map(({ why }) => why))
+  assert.ok(reasons.has('INVALID_MESSAGE') && reasons.has('FORGED'), [...reasons].join())
 })
 
 test('a client with 100,000 calls at once starves nobody, and memory stays bounded', {
