@@ -24,7 +24,7 @@ interface Life {
 
 /** Starts the manager (again) on the host's disk; the probe is its agent. */
 async function start(w: World): Promise<Life> {
-  const store = await w.run(w.ports('agent').storage.open('/work/meta'))
+  const store = await w.run(w.ports('agent').storage.open('/agent/meta'))
   const node = await w.start('agent')
   const probe = await w.probe(node, 'owner')
   const args = {
