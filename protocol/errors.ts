@@ -151,6 +151,10 @@ export const errors = {
     message: 'The log {log} has no new writer: {reason}.',
     advice: 'Ask again after a random pause; if it lasts, look whether a quorum of replicas votes.',
   },
+  LOG_LEASED: {
+    message: 'The log {log} is leased to {holder} for another {remaining_ms} ms.',
+    advice: 'Ask again after that time; the holder may extend its lease meanwhile.',
+  },
   LOG_NOT_WRITER: {
     message: 'The log {log} is not written under epoch {epoch} (any more): {reason}.',
     advice: 'Have yourself elected and read the log to its end: what had no answer may be in it.',

@@ -59,15 +59,81 @@ const Promised = Type.Object({
   learned: Type.Optional(Type.Boolean()),
 })
 
-export const PromiseReply = Type.Union([Promised, Reject, Ignored])
+/** Another holds this replica's lease, or may hold one that it has forgotten (§15). */
+const Leased = Type.Object({
+  type: Type.Literal('LEASED'),
+  holder: Type.Optional(Type.String()),
+  /** Until it ends by the replica's clock, ms. */
+  remaining_ms: Type.Number({ minimum: 0 }),
+})
+
+/**
+ * A time for which a replica promises to nobody but `holder` (§15). Counted by the replica from the
+ * arrival of the request, by the holder from before its sending.
+ */
+export const Lease = Type.Object({
+  /** A node. It may be granted a new lease while it holds one: there is one of a name. */
+  holder: Type.String(),
+  ms: Type.Number({ minimum: 1 }),
+})
+export type Lease = Static<typeof Lease>
+
+/**
+ * How far two monotonic clocks may run apart, as a part of the time that they measure. A holder counts its
+ * lease shorter by this, a replica that has forgotten one waits longer by this.
+ */
+export const CLOCK_DRIFT = 0.05
+
+export const PromiseReply = Type.Union([Promised, Reject, Ignored, Leased])
 export type PromiseReply = Static<typeof PromiseReply>
 
-/** Proposer -> replica (§4). */
+/** Proposer -> replica (§4). LEASED only to a promise for all positions. */
 export const PromiseRequest = message(
   'PROMISE',
   'Promise to take nothing below this proposal: at one position, or everywhere beyond the end.',
-  Type.Object({ proposal: Uint64, position: Type.Optional(Uint64) }),
+  Type.Object({
+    proposal: Uint64,
+    position: Type.Optional(Uint64),
+    lease: Type.Optional(Lease),
+  }),
   PromiseReply,
+)
+
+export const GrantReply = Type.Union([
+  Type.Object({ type: Type.Literal('ACCEPT'), generations: Generations }),
+  Reject,
+  Ignored,
+  Leased,
+])
+export type GrantReply = Static<typeof GrantReply>
+
+/** The writer's owner -> replica, again and again. */
+export const Grant = message(
+  'GRANT',
+  'Lease yourself to the holder, who was elected with this proposal.',
+  Type.Object({ proposal: Uint64, lease: Lease }),
+  GrantReply,
+)
+
+/** Whoever was promised a lease -> replica; not answered. */
+export const Release = message(
+  'RELEASE',
+  'The lease that came with this proposal is not needed any more.',
+  Type.Object({ proposal: Uint64 }),
+)
+
+/** A candidate -> replica. Changes nothing: it keeps one that cannot win from disturbing who leads. */
+export const Canvass = message(
+  'CANVASS',
+  'Would you promise all positions to this holder?',
+  Type.Object({ holder: Type.String() }),
+  Type.Object({
+    status: Status,
+    /** Whose lease it is, where there is one and it is known. */
+    holder: Type.Optional(Type.String()),
+    /** 0 = it would; otherwise until the other's lease ends, ms. */
+    remaining_ms: Type.Number({ minimum: 0 }),
+  }),
 )
 
 export const WriteReply = Type.Union([
@@ -189,6 +255,9 @@ export const replicaMessages = [
   WriteRequest,
   Chosen,
   Learned,
+  Grant,
+  Release,
+  Canvass,
   Recover,
   Fetch,
   CatchUp,
@@ -201,13 +270,18 @@ export const replicaMessages = [
 /** Client -> writer of its node. Whoever asks last owns the writer; the former owner is DEMOTED. */
 export const Elect = message(
   'ELECT',
-  'Make me the only one who can append. LOG_NOT_ELECTED if another is before me or no quorum answers.',
-  Type.Object({}),
+  'Make me the only one who can append. LOG_NOT_ELECTED if another is before me or no quorum answers, LOG_LEASED if another holds the lease.',
+  Type.Object({
+    /** Asked from the replicas with their promises, and extended by the writer until it ends. */
+    lease: Type.Optional(Lease),
+  }),
   Type.Object({
     /** Grows with each election; stands on every append. */
     epoch: Uint64,
     /** Last position of the log; all up to it is learned by the local replica. */
     position: Uint64,
+    /** End of the lease by the monotonic clock of this node. */
+    leased_until_ms: Type.Optional(Type.Number()),
   }),
 )
 
@@ -227,7 +301,7 @@ export const Truncate = message(
   Type.Object({ position: Uint64 }),
 )
 
-/** Owner -> writer: hand over. */
+/** Owner -> writer: hand over. The lease ends at once. */
 export const Resign = message(
   'RESIGN',
   'Stop being the writer of this epoch.',
@@ -237,6 +311,13 @@ export const Resign = message(
 
 /** What a writer takes. */
 export const writerMessages = [Elect, Append, Truncate, Resign] as const
+
+/** Writer -> its owner: nobody else is elected before this time of this node's monotonic clock. */
+export const LeaseExtended = message(
+  'LEASE_EXTENDED',
+  'The lease that came with this epoch lasts longer.',
+  Type.Object({ epoch: Uint64, until_ms: Type.Number() }),
+)
 
 /** Writer -> its owner, once: from now on nothing is appended under this epoch. */
 export const Demoted = message(

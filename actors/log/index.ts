@@ -11,6 +11,7 @@
 import { replicaMessages } from '../../protocol/log.ts'
 import { type ChildSpec, child, statechart, supervisor } from '../../src/runtime/index.ts'
 import { catchingUp } from './catching-up.ts'
+import { leasing } from './leasing.ts'
 import { lifecycle } from './machine.ts'
 import { ensembleOf } from './quorum.ts'
 import { reading } from './reading.ts'
@@ -35,6 +36,11 @@ export interface LogOptions {
    * itself. If all disks may be lost at once, false: an operator then says INITIALIZE to each.
    */
   readonly autoInitialize?: boolean
+  /**
+   * The longest lease that a replica grants with its promise, ms, the same on each node. Default 0: none,
+   * so that whoever asks last writes.
+   */
+  readonly leaseMs?: number
 }
 
 /**
@@ -42,14 +48,14 @@ export interface LogOptions {
  * @throws Error saying what is wrong with the replicas or the quorum
  */
 export function log(options: LogOptions): ChildSpec {
-  const { path, node, id = 'log', autoInitialize = true } = options
+  const { path, node, id = 'log', autoInitialize = true, leaseMs = 0 } = options
   const ensemble = ensembleOf(options.replicas, options.quorum)
   if (!ensemble.replicas.includes(node)) {
     throw new Error(
       `log: replicas: this node, ${node}, is not among ${ensemble.replicas.join(', ')}`,
     )
   }
-  const args: LogArgs = { id, node, path, ensemble, autoInitialize }
+  const args: LogArgs = { id, node, path, ensemble, autoInitialize, leaseMs }
   return supervisor(`${id}-supervisor`, [replica(args), writer(args)], {
     // Neither needs the other's state: a writer notices the loss of its replica by its answers.
     strategy: 'one_for_one',
@@ -73,5 +79,5 @@ const behaviour = statechart<ReplicaState, typeof replicaMessages, LogArgs>({
   label: 'log replica',
   messages: replicaMessages,
   machine: lifecycle,
-  handlers: { ...voting, ...recovering, ...catchingUp, ...reading },
+  handlers: { ...voting, ...leasing, ...recovering, ...catchingUp, ...reading },
 })

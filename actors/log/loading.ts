@@ -1,5 +1,6 @@
 /** The beginning of a replica's life: it opens its store and reads all of it. Its status then says how to go on. */
 import { type Context, DiskError } from '../../src/runtime/index.ts'
+import { waitForForgotten } from './leasing.ts'
 import { condemnation, load as loadStore } from './records.ts'
 import { emptyReplica } from './replica.ts'
 import { type ReplicaState, timing } from './state.ts'
@@ -33,6 +34,7 @@ export function load(state: ReplicaState, cx: Context, attempt = 1): void {
     if (loaded.ok) {
       state.replica = loaded.value.replica
       state.first = loaded.value.first
+      if (state.replica.status !== 'EMPTY') waitForForgotten(state, cx)
     } else {
       const reason = loaded.error
       cx.log('error', 'the log on this disk is corrupt; its replica does not vote', {

@@ -40,8 +40,8 @@ export function ensembleOf(replicas: readonly string[], quorum?: number): Ensemb
 export type Vote<Accept extends { readonly generations: Generations }> =
   | (Accept & { readonly type: 'ACCEPT' })
   | { readonly type: 'REJECT'; readonly promised: number }
-  | { readonly type: 'IGNORED' }
-  | { readonly type: 'FAILED' }
+  /** It takes no part, or is leased to another. */
+  | { readonly type: 'IGNORED' | 'LEASED' | 'FAILED' }
 
 export type Verdict = 'OPEN' | 'ACCEPTED' | 'REJECTED' | 'NO_QUORUM'
 

@@ -7,6 +7,7 @@ import { type Initialize, Recover, type RecoverReply } from '../../protocol/log.
 import type { Context, Handlers } from '../../src/runtime/index.ts'
 import { waitFor } from './catching-up.ts'
 import { storeOf, whenDurable } from './journal.ts'
+import { waitForForgotten } from './leasing.ts'
 import { wipe } from './records.ts'
 import { type Decision, decide } from './recovery.ts'
 import { noteGeneration, rejoin, setStatus } from './replica.ts'
@@ -43,6 +44,7 @@ export function recover(state: ReplicaState, cx: Context): void {
     waitFor(state, cx, state.recoverTo, 1, () => {
       cx.log('info', 'log replica caught up', { end: state.recoverTo })
       state.recoverTo = undefined
+      waitForForgotten(state, cx)
       turn(state, cx, 'VOTING')
     })
 }

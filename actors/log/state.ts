@@ -1,6 +1,7 @@
 /** What a replica's actor holds beside the replica itself, and the times that all of the log's actors keep. */
 import type { Pid, Store } from '../../src/runtime/index.ts'
 import { pid } from '../../src/runtime/index.ts'
+import { type HeldLease, noLease } from './lease.ts'
 import type { Ensemble } from './quorum.ts'
 import { emptyReplica, type Replica } from './replica.ts'
 
@@ -30,6 +31,8 @@ export interface LogArgs {
   readonly path: string
   readonly ensemble: Ensemble
   readonly autoInitialize: boolean
+  /** The longest lease that is granted, ms; 0 = none is. */
+  readonly leaseMs: number
 }
 
 /** Someone who waits until all positions up to `to` are learned. */
@@ -41,6 +44,7 @@ export interface Waiter {
 export interface ReplicaState {
   readonly args: LogArgs
   replica: Replica
+  lease: HeldLease
   /** Open from the end of state `loading` on. */
   store: Store | undefined
   /** Lowest position that may have a record on disk; those before `replica.begin` are being removed. */
@@ -66,6 +70,7 @@ export function newState(args: LogArgs): ReplicaState {
   return {
     args,
     replica: emptyReplica(args.node),
+    lease: noLease,
     store: undefined,
     first: 0,
     waiting: [],

@@ -3,6 +3,8 @@ import type { Chosen, Learned, PromiseRequest, WriteRequest } from '../../protoc
 import type { Context, Handlers } from '../../src/runtime/index.ts'
 import { check, watchLag } from './catching-up.ts'
 import { condemn, markSoon, storeOf, whenDurable } from './journal.ts'
+import { granted, leased, remainingFor } from './lease.ts'
+import { isTooLong } from './leasing.ts'
 import { readBody } from './records.ts'
 import * as replicas from './replica.ts'
 import type { ReplicaState } from './state.ts'
@@ -12,7 +14,21 @@ type Messages = readonly [typeof PromiseRequest, typeof WriteRequest, typeof Cho
 export const voting: Handlers<ReplicaState, Messages> = {
   PROMISE(state, request, cx) {
     const held = cx.hold()
+    const now = cx.monotonic()
+    const { position, proposal, lease } = request
+    const remaining = remainingFor(state.lease, lease?.holder, now)
+    if (position === undefined && remaining > 0) {
+      cx.answer(held, leased(state.lease, remaining))
+      return
+    }
+    if (lease !== undefined && isTooLong(state, lease, cx)) {
+      cx.answer(held, { type: 'IGNORED' })
+      return
+    }
     const outcome = replicas.promise(state.replica, request)
+    if (lease !== undefined && outcome.type === 'ANSWER' && outcome.reply.type === 'ACCEPT') {
+      state.lease = granted(now, proposal, lease)
+    }
     whenDurable(state, cx, () => {
       if (outcome.type === 'ANSWER') cx.answer(held, outcome.reply)
       else answerLearned(outcome.position)

@@ -63,6 +63,8 @@ export interface ChildSpec<A = unknown> {
   readonly backoff?: { readonly minMs: number; readonly maxMs: number }
   /** User messages that may wait; the next is refused (see docs/runtime.md). Default 100,000. */
   readonly mailboxMax?: number
+  /** The actor does nothing after the time that `cx.fence` has set for this name; see there. */
+  readonly fence?: string
 }
 
 /** Hides a child's argument type, for lists of children. */

@@ -37,6 +37,8 @@ export class Cell extends Recorder {
   /** In the order of starting. */
   readonly children = new Set<Cell>()
   readonly mailboxMax: number
+  /** Its own, or that of whoever spawned it. */
+  readonly fencedBy: string | undefined
   readonly mailbox = new Ring<Envelope>()
 
   phase: CellPhase = 'active'
@@ -79,6 +81,7 @@ export class Cell extends Recorder {
     this.parent = parent
     this.restarts = restarts
     this.mailboxMax = spec.mailboxMax ?? MAILBOX_MAX
+    this.fencedBy = spec.fence ?? parent?.fencedBy
     this.startedMs = this.monotonic()
     this.meter = new Meter(this.startedMs)
   }
@@ -157,7 +160,7 @@ export class Cell extends Recorder {
   /** Its last turn, once. */
   terminate(reason: ExitReason): void {
     const hook = this.spec.behaviour.terminate
-    if (hook === undefined || this.#terminated) return
+    if (hook === undefined || this.#terminated || this.owner.isFenced(this)) return
     this.#terminated = true
     this.#inTurn = true
     try {

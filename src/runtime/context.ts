@@ -73,6 +73,13 @@ export interface Context {
   /** Stops this actor, after all other effects of the turn, or a child: children first, last started first. */
   stop(target?: Pid, reason?: ExitReason): void
 
+  /**
+   * For those who may act only for a time, as the holder of a lease: all actors of this node whose spec
+   * names the fence die at their first turn from `untilMs` of the monotonic clock on, before any effect of
+   * it, however late the process comes to it. A later call moves the time; Infinity opens the fence.
+   */
+  fence(name: string, untilMs: number): void
+
   /** Both ends get `exited` once, when the other dies or messages between them may be lost. */
   link(to: Pid): void
   unlink(to: Pid): void

@@ -7,6 +7,7 @@ import type { Pid } from './pid.ts'
  * - `noconnection`: the other node cannot be relied on any more (`detail`: gap, heartbeat, incarnation,
  *   absent, closed). The actor itself may live.
  * - `overloaded`: a message between the two was refused by a full mailbox.
+ * - `fenced`: it had a turn after the time for which it might act (`Context.fence`).
  * - `intensity`: a supervisor's children died too often.
  */
 export type ExitKind =
@@ -17,6 +18,7 @@ export type ExitKind =
   | 'noproc'
   | 'noconnection'
   | 'overloaded'
+  | 'fenced'
   | 'intensity'
 
 export interface ExitReason {
@@ -27,6 +29,7 @@ export interface ExitReason {
 export const NORMAL: ExitReason = Object.freeze({ kind: 'normal' })
 export const SHUTDOWN: ExitReason = Object.freeze({ kind: 'shutdown' })
 export const KILLED: ExitReason = Object.freeze({ kind: 'killed' })
+export const FENCED: ExitReason = Object.freeze({ kind: 'fenced' })
 export const NOPROC: ExitReason = Object.freeze({ kind: 'noproc' })
 
 /** To the two ends of a link, once: the other end is gone, or messages between them were lost. */

@@ -20,7 +20,15 @@ import {
   REPLY,
   STOPPING,
 } from './envelope.ts'
-import { crashed, describe, type ExitNotice, type ExitReason, isOrderly, SHUTDOWN } from './exit.ts'
+import {
+  crashed,
+  describe,
+  type ExitNotice,
+  type ExitReason,
+  FENCED,
+  isOrderly,
+  SHUTDOWN,
+} from './exit.ts'
 import * as links from './links.ts'
 import { Peers } from './peers.ts'
 import { exactPid, isToken, type Pid, parsePid, pid } from './pid.ts'
@@ -87,6 +95,9 @@ export class Node {
   readonly registry: Registry
   readonly requests: Requests
   readonly startedMs: number
+
+  /** Until when the actors behind each fence may act, by the monotonic clock. */
+  readonly fences = new Map<string, number>()
 
   readonly #options: NodeOptions
   readonly #runQueue: RunQueue
@@ -354,6 +365,10 @@ export class Node {
       const envelope = cell.mailbox.shift()
       if (envelope === undefined) break
       served++
+      if (this.isFenced(cell)) {
+        this.#fence(cell)
+        break
+      }
       if (this.#interceptors.size > 0 && this.#isDropped(envelope)) continue
       const { type } = envelope
       if (type === EXIT || type === DOWN) {
@@ -366,7 +381,9 @@ export class Node {
       cell.handled++
       try {
         const failure = cell.serve(envelope)
-        if (failure === undefined) cell.flush()
+        // The turn itself may have been where the process stood still.
+        if (this.isFenced(cell)) this.#fence(cell)
+        else if (failure === undefined) cell.flush()
         else this.#crashCell(cell, failure.error, type)
       } catch (error) {
         this.#crashCell(cell, error, type)
@@ -374,6 +391,18 @@ export class Node {
     }
     this.handled += served
     return served
+  }
+
+  /** Whether the time for which the actor may act has passed. */
+  isFenced({ fencedBy }: Cell): boolean {
+    if (fencedBy === undefined) return false
+    const untilMs = this.fences.get(fencedBy)
+    return untilMs !== undefined && untilMs <= this.ports.clock.monotonic()
+  }
+
+  #fence(cell: Cell): void {
+    this.log('warn', `${cell.id} may act no longer`, { actor: cell.id, fence: cell.fencedBy })
+    this.registry.bury(cell, FENCED)
   }
 
   #isDropped(envelope: Envelope): boolean {

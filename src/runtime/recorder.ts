@@ -226,6 +226,10 @@ export abstract class Recorder implements RuntimeContext {
     else this.#effects.push(() => this.owner.registry.stopChild(this.cell, target, reason))
   }
 
+  fence(name: string, untilMs: number): void {
+    this.#effects.push(() => this.owner.fences.set(name, untilMs))
+  }
+
   link(to: Pid): void {
     this.#control(LINK, to, 0)
   }

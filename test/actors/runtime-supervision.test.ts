@@ -1,5 +1,6 @@
 import {
   type ChildSpec,
+  type Context,
   type Pid,
   pid,
   StartChild,
@@ -7,7 +8,7 @@ import {
   type Strategy,
   supervisor,
 } from '../../src/runtime/index.ts'
-import { Crash, Echo, type Journal, journal, Quit, worker } from '../support/actors.ts'
+import { Crash, Echo, type Journal, journal, Note, Quit, worker } from '../support/actors.ts'
 import { type WorldNodeOptions, world } from '../support/nodes.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -333,6 +334,47 @@ test('effects after a stop in the same turn are carried out, and the last turn m
     probe.take('QUIT').map(({ type }) => type),
     ['QUIT'],
   )
+  await w.stop()
+})
+
+test('behind a fence nothing is done from its time on, neither by an actor nor by its children', async () => {
+  const log = journal()
+  const spawnChild = (cx: Context) => void cx.spawn(worker({ id: 'child', journal: log }))
+  const guarded = worker({ id: 'guarded', journal: log, fence: 'lease', init: spawnChild })
+  const free = worker({ id: 'free', journal: log })
+  const { w, node, probe } = await start([guarded, free])
+  await probe.turn((cx) => cx.fence('lease', cx.monotonic() + 100))
+  await w.advance(99)
+  await probe.send(pid('child', 'n'), Note, { n: 1 })
+  await w.advance(1)
+  take(log)
+  for (const id of ['child', 'guarded', 'free']) await probe.send(pid(id, 'n'), Note, { n: 2 })
+  assert.equal(log.notes, [1, 2], 'only the one without a fence took the second')
+  assert.equal(node.cell('guarded'), undefined)
+  assert.equal(take(log), [], 'the last turn of a fenced actor may say something, and is not had')
+  await w.stop()
+})
+
+test('a turn during which the time of the fence comes has no effect', async () => {
+  const { w, probe } = await start([])
+  const slow = worker({
+    id: 'slow',
+    fence: 'lease',
+    init: (cx) =>
+      cx.subscribe('work', () => {
+        cx.send(probe.pid, Note, { n: 1 })
+        // As a process that stands still in the middle of a turn.
+        cx.ports.clock.monotonic = () => Number.MAX_SAFE_INTEGER
+      }),
+  })
+  const node = await w.start('m', { children: [slow] })
+  const other = await w.probe(node)
+  await other.turn((cx) => cx.fence('lease', cx.monotonic() + 100))
+  const { monotonic } = w.clock
+  await probe.turn((cx) => cx.publish('work', new Uint8Array(0)))
+  w.clock.monotonic = monotonic
+  assert.is(node.cell('slow'), undefined)
+  assert.equal(probe.take('NOTE'), [])
   await w.stop()
 })
 
