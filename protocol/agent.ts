@@ -7,11 +7,13 @@
 import Type, { type Static } from 'typebox'
 import { message } from './message.ts'
 import { Bytes } from './schema.ts'
-import { AgentInfo } from './v1/agent.ts'
+import { AgentCapabilityType, AgentInfo } from './v1/agent.ts'
 import { ExecutorInfo, KillPolicy } from './v1/command.ts'
 import { FrameworkInfo } from './v1/framework.ts'
-import { AgentId, ExecutorId, FrameworkId, TaskId } from './v1/ids.ts'
-import { TaskState, TaskStatus } from './v1/status.ts'
+import { AgentId, ExecutorId, FrameworkId, OperationId, TaskId, Uuid } from './v1/ids.ts'
+import { OfferOperation, Operation } from './v1/offer.ts'
+import { Resource } from './v1/resources.ts'
+import { OperationStatus, TaskState, TaskStatus } from './v1/status.ts'
 import { Task, TaskInfo } from './v1/task.ts'
 
 const Epoch = Type.Integer({ minimum: 1 })
@@ -27,13 +29,42 @@ export type RunningExecutor = Static<typeof RunningExecutor>
 export const TaskReference = Type.Object({ framework_id: FrameworkId, task_id: TaskId })
 export type TaskReference = Static<typeof TaskReference>
 
+/** Names an operation whose fate the other side does not know. */
+export const OperationReference = Type.Object({
+  /** Absent for an operator's. */
+  framework_id: Type.Optional(FrameworkId),
+  operation_uuid: Uuid,
+  operation_id: Type.Optional(OperationId),
+})
+export type OperationReference = Static<typeof OperationReference>
+
+/**
+ * What an agent says of its resources, beside the `resources` of its info, which are those of its flags.
+ * The version is another at each registration and after each operation that the agent refused: a master
+ * that applies operations in advance may be wrong about what the agent has, and an operation that was
+ * decided on what is no longer so is dropped (resources.md §6, "Speculative").
+ */
+const ResourceReport = {
+  /** With what operations made of them, and what is oversubscribed. Absent: those of the flags. */
+  total_resources: Type.Optional(Type.Array(Resource)),
+  resource_version: Type.Optional(Type.String()),
+}
+
+/** What the agent can do. Absent: all that agents of the master's own version can. */
+const Capabilities = Type.Optional(Type.Array(AgentCapabilityType))
+
 // ---- agent -> master
 
 /** The answer comes only after the registry has the agent. */
 export const RegisterAgent = message(
   'REGISTER_AGENT',
   'A new agent asks to be admitted.',
-  Type.Object({ agent_info: AgentInfo, version: Type.String() }),
+  Type.Object({
+    agent_info: AgentInfo,
+    version: Type.String(),
+    capabilities: Capabilities,
+    ...ResourceReport,
+  }),
   Type.Object({
     agent_id: AgentId,
     epoch: Epoch,
@@ -49,6 +80,10 @@ export const ReregisterAgent = message(
     /** With its id. */
     agent_info: AgentInfo,
     version: Type.String(),
+    capabilities: Capabilities,
+    ...ResourceReport,
+    /** Those under way, and those whose status is not acknowledged. Absent: none. */
+    operations: Type.Optional(Type.Array(Operation)),
     /** All tasks that are not completed: pending, queued, running, terminated and not yet acknowledged. */
     tasks: Type.Array(Task),
     /** Executors alive; those made up for command tasks are left out. */
@@ -62,6 +97,8 @@ export const ReregisterAgent = message(
     total_ping_timeout_ms: Type.Number({ exclusiveMinimum: 0 }),
     /** Tasks that the master believes to be on the agent and that it did not list. */
     reconcile: Type.Array(TaskReference),
+    /** Operations that the master sent and that it did not list. Absent: none. */
+    reconcile_operations: Type.Optional(Type.Array(OperationReference)),
   }),
 )
 
@@ -82,6 +119,24 @@ export const StatusUpdate = message(
     /** May be ahead of `status`: the master frees resources by it at once (states.md §1.1). */
     latest_state: TaskState,
   }),
+)
+
+/** Sent again, with back-off, until `ACKNOWLEDGE_OPERATION` with the same uuids. */
+export const OperationUpdate = message(
+  'OPERATION_UPDATE',
+  'How an operation ended, durable on the agent together with what it did before it is sent.',
+  Type.Object({
+    ...OperationReference.properties,
+    /** Terminal, with `uuid`. */
+    status: OperationStatus,
+  }),
+)
+
+/** After it the master forgets what it had applied in advance, and takes what is here. */
+export const UpdateResources = message(
+  'UPDATE_RESOURCES',
+  'What the agent has is not what the master thinks.',
+  Type.Object({ total_resources: Type.Array(Resource), resource_version: Type.String() }),
 )
 
 /** Not sent for executors made up for command tasks. Unreliable; re-registration corrects it. */
@@ -149,6 +204,26 @@ export const AcknowledgeUpdate = message(
   Type.Object({ epoch: Epoch, framework_id: FrameworkId, task_id: TaskId, uuid: Bytes }),
 )
 
+/** Durable, with its outcome, before its OPERATION_UPDATE. */
+export const ApplyOperation = message(
+  'APPLY_OPERATION',
+  'Make, change or end reservations and volumes; the master has reckoned with it already.',
+  Type.Object({
+    epoch: Epoch,
+    ...OperationReference.properties,
+    /** Its resources without allocation. */
+    info: OfferOperation,
+    /** That of the agent's last report; another one makes the agent drop it. */
+    resource_version: Type.String(),
+  }),
+)
+
+export const AcknowledgeOperation = message(
+  'ACKNOWLEDGE_OPERATION',
+  'The status of an operation was processed by who asked for it.',
+  Type.Object({ epoch: Epoch, operation_uuid: Uuid, status_uuid: Uuid }),
+)
+
 export const FrameworkMessage = message(
   'FRAMEWORK_MESSAGE',
   'From a scheduler to its executor, at most once.',
@@ -186,6 +261,8 @@ export const agentToMaster = [
   ReregisterAgent,
   UnregisterAgent,
   StatusUpdate,
+  OperationUpdate,
+  UpdateResources,
   ExitedExecutor,
   ExecutorMessage,
   Pong,
@@ -197,6 +274,8 @@ export const masterToAgent = [
   RunTasks,
   KillTask,
   AcknowledgeUpdate,
+  ApplyOperation,
+  AcknowledgeOperation,
   FrameworkMessage,
   UpdateFrameworkInfo,
   ShutdownExecutor,

@@ -99,6 +99,9 @@ const behaviour = table<State, typeof messages, Args>({
       if (isTerminal(first.state)) state.tasks?.delete(key)
       else sendFirst(state, task, cx)
     },
+    // What benchmarks launch needs no reservations and no volumes.
+    APPLY_OPERATION() {},
+    ACKNOWLEDGE_OPERATION() {},
     FRAMEWORK_MESSAGE() {},
     UPDATE_FRAMEWORK_INFO(state, { epoch, framework_info }, cx) {
       if (!obeys(state, epoch)) return

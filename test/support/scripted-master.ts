@@ -112,6 +112,10 @@ export function scriptedMaster({ epoch = 1, agentId = 'A1' } = {}): ScriptedMast
         if (!master.acknowledges || uuid === undefined) return
         cx.send(cx.from, AcknowledgeUpdate, { epoch, framework_id, task_id, uuid })
       },
+      OPERATION_UPDATE: (_, body, cx) =>
+        void heard.push({ type: 'OPERATION_UPDATE', body, from: cx.from }),
+      UPDATE_RESOURCES: (_, body, cx) =>
+        void heard.push({ type: 'UPDATE_RESOURCES', body, from: cx.from }),
       EXITED_EXECUTOR: (_, body, cx) =>
         void heard.push({ type: 'EXITED_EXECUTOR', body, from: cx.from }),
       EXECUTOR_MESSAGE: (_, body, cx) =>
