@@ -5,7 +5,7 @@
  */
 import Type, { type Static } from 'typebox'
 import { message } from './message.ts'
-import { mapOf } from './schema.ts'
+import { mapOf, Uint64 } from './schema.ts'
 import { AgentInfo } from './v1/agent.ts'
 import { AgentId, TimeInfo } from './v1/ids.ts'
 
@@ -13,7 +13,7 @@ const Since = Type.Object({ agent_id: AgentId, timestamp: TimeInfo })
 
 /** The registry: all that outlives a master. */
 export const Registry = Type.Object({
-  /** Counts leaderships; the one that `RECOVER` has just begun. */
+  /** Of the present leader; grows with each. */
   epoch: Type.Integer({ minimum: 1 }),
   admitted: Type.Array(AgentInfo),
   unreachable: Type.Array(Since),
@@ -47,11 +47,16 @@ export const RegistryOperation = Type.Union([
 ])
 export type RegistryOperation = Static<typeof RegistryOperation>
 
-/** Begins a new epoch; asked once by a master that was elected, before anything else. */
+/** Asked once by a master that was elected, before anything else. */
 export const RecoverRegistry = message(
   'RECOVER_REGISTRY',
   'Load the registry for a new leader.',
-  Type.Object({ master_id: Type.String() }),
+  Type.Object({
+    master_id: Type.String(),
+    /** The one under which the master was elected, and the log's last position then. */
+    epoch: Type.Integer({ minimum: 1 }),
+    position: Uint64,
+  }),
   Registry,
 )
 

@@ -2,12 +2,14 @@
  * The master: admits agents, subscribes frameworks, offers to these what those have, and keeps the books
  * of tasks. Life cycle: machine.ts; data: state.ts; one file for each conversation.
  *
- * It is supervised with its registrar and its allocator as one: what each of them knows depends on the
- * others, so when one is lost all start anew, and the books are rebuilt from the registry, the agents and
- * the schedulers. Spec: master.md.
+ * It is supervised with its election, its registrar and its allocator as one: what each of them knows
+ * depends on the others, so when one is lost all start anew, and the books are rebuilt from the registry,
+ * the agents and the schedulers. All but the election stand behind the fence that the lease opens. The
+ * replicated log beside them goes on. Spec: master.md.
  */
 import { agentToMaster } from '../../protocol/agent.ts'
 import { allocatorToMaster } from '../../protocol/allocator.ts'
+import { Elected } from '../../protocol/election.ts'
 import {
   type ChildSpec,
   type Context,
@@ -20,11 +22,13 @@ import {
   supervisor,
 } from '../../src/runtime/index.ts'
 import { allocator, loadPolicy } from '../allocator/index.ts'
+import { election } from '../election/index.ts'
+import { log } from '../log/index.ts'
 import { registrar } from '../registrar/index.ts'
 import { serveCall } from './calls.ts'
 import { executorExited, fromExecutor } from './executors.ts'
 import { agentExited, pong } from './health.ts'
-import { Calls, Elected, LeadershipLost } from './internal.ts'
+import { Calls } from './internal.ts'
 import { parseWeights } from './leadership.ts'
 import { lifecycle } from './machine.ts'
 import { makeOffers } from './offers.ts'
@@ -39,12 +43,15 @@ export { MasterOptions } from './options.ts'
 /** Agents and allocations in one mailbox: room for a re-registration of 50,000 agents at once. */
 const MAILBOX_MAX = 500_000
 
+/** Whoever stands behind it acts only while this node holds the lease. */
+const FENCE = 'leadership'
+
 /** The child spec of a master, called `master`. Its registrar and allocator live on the same node. */
 export function master(args: MasterArgs): ChildSpec {
   return child({ id: 'master', behaviour, args, restart: 'permanent', mailboxMax: MAILBOX_MAX })
 }
 
-const messages = [...agentToMaster, ...allocatorToMaster, Calls, Elected, LeadershipLost] as const
+const messages = [...agentToMaster, ...allocatorToMaster, Calls, Elected] as const
 
 /** Runs `then` for the registered agent that sent the message in service; others are not heard. */
 function fromAgent(state: MasterState, cx: Context, then: (agent: Agent) => void): void {
@@ -81,7 +88,7 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
     const { node } = cx
     const own = notice.pid.includes(`@${node}~`)
     agentExited(state, notice, cx)
-    if (own && /^(intake|contender)@/.test(notice.pid) && !isOrderly(notice.reason)) {
+    if (own && /^intake@/.test(notice.pid) && !isOrderly(notice.reason)) {
       throw new Error(`${notice.pid} ended: ${describe(notice.reason)}`)
     }
   },
@@ -93,6 +100,15 @@ export default nodeModule({
   options: MasterOptions,
   async children(options, { node }) {
     parseWeights(options.weights)
+    const { work_dir, log_dir, replicas, quorum, lease_ms: leaseMs } = options
+    const replicated = log({
+      path: log_dir || `${work_dir}/log`,
+      node,
+      replicas: replicas.length === 0 ? [node] : replicas,
+      ...(quorum > 0 && { quorum }),
+      autoInitialize: options.log_auto_initialize,
+      leaseMs,
+    })
     const allocations = allocator({
       policy: await loadPolicy(options.allocator),
       allocationIntervalMs: options.allocation_interval_ms,
@@ -103,11 +119,16 @@ export default nodeModule({
       registrar: pid('registrar', node),
       allocator: pid('allocator', node),
     }
+    const behindFence = [registrar({ node }), child(allocations), master(args)]
     return [
+      replicated,
       supervisor(
         'leadership',
-        [registrar({ path: `${options.work_dir}/registry` }), child(allocations), master(args)],
-        { strategy: 'one_for_all', intensity: 5, periodMs: 60_000 },
+        [
+          election({ node, leaseMs, leader: pid('master', node), fence: FENCE }),
+          ...behindFence.map((spec) => ({ ...spec, fence: FENCE })),
+        ],
+        { strategy: 'one_for_all', intensity: 10, periodMs: 60_000 },
       ),
     ]
   },

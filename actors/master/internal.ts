@@ -3,16 +3,6 @@ import Type, { type Static } from 'typebox'
 import { message } from '../../protocol/message.ts'
 import { Bytes } from '../../protocol/schema.ts'
 
-/** From the contender: this master may lead. */
-export const Elected = message('ELECTED', 'This master may lead from now on.', Type.Object({}))
-
-/** From the contender: whatever this master does from now on may be wrong. */
-export const LeadershipLost = message(
-  'LEADERSHIP_LOST',
-  'This master leads no longer.',
-  Type.Object({ reason: Type.String() }),
-)
-
 const Call = Type.Object({
   /** The subject that it came on. */
   subject: Type.String(),

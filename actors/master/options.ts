@@ -9,9 +9,31 @@ const count = (description: string, value: number) =>
 
 export const MasterOptions = Type.Object({
   work_dir: Type.String({
-    description: 'directory for the registry',
+    description: 'directory for what must survive',
     default: '/var/lib/meseta/master',
   }),
+  log_dir: Type.String({
+    description: "directory of this master's replica of the log, default: log in the work dir",
+    default: '',
+  }),
+  replicas: Type.Array(Type.String(), {
+    description:
+      'names of the nodes of all masters, the same list on each; default: this node alone',
+    default: [],
+  }),
+  quorum: Type.Integer({
+    description: 'replicas that make a decision; 0 = the smallest majority',
+    default: 0,
+    minimum: 0,
+  }),
+  log_auto_initialize: Type.Boolean({
+    description: 'when all replicas are there and empty, a new log begins by itself',
+    default: true,
+  }),
+  lease_ms: milliseconds(
+    'the leader acts for this time after a quorum of replicas was last heard; another is elected after it',
+    2000,
+  ),
   hostname: Type.String({
     description: 'name shown to frameworks, default: the host',
     default: '',

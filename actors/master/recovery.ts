@@ -2,17 +2,24 @@
  * Recovery: a new leader learns from the registry which agents there are and in which epoch it leads,
  * and gives the agents time to come back. Spec: master.md §2, §6.
  */
+import type { Elected } from '../../protocol/election.ts'
+import type { Payload } from '../../protocol/message.ts'
 import { RecoverRegistry, type Registry } from '../../protocol/registrar.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { deepFreeze, type MasterState } from './state.ts'
 
-/** Loading may wait for the former registrar to let go of the store (master.md §17). */
+/** master.md §17. */
 const REGISTRY_FETCH_TIMEOUT_MS = 60_000
 
 /** Raises RECOVERED, or kills the master: without the registry nobody may lead. */
-export function recover(state: MasterState, cx: Context): void {
+export function recover(
+  state: MasterState,
+  { epoch, position }: Payload<typeof Elected>,
+  cx: Context,
+): void {
   const options = { timeoutMs: REGISTRY_FETCH_TIMEOUT_MS }
-  cx.ask(state.registrar, RecoverRegistry, { master_id: state.info.id }, options, (outcome) => {
+  const body = { master_id: state.info.id, epoch, position }
+  cx.ask(state.registrar, RecoverRegistry, body, options, (outcome) => {
     if (!outcome.ok) throw new Error(`the registry was not recovered: ${outcome.error.message}`)
     load(state, outcome.value)
     cx.raise({ type: 'RECOVERED' })

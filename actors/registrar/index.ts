@@ -1,152 +1,125 @@
 /**
- * The registrar: keeps what must survive every master, in a store on its own disk. Supervised together
- * with its master; when it is lost, both start anew from what is durable.
+ * The registrar: keeps what must survive every master, in the replicated log. Only the one whose epoch was
+ * elected can write there, so no two masters ever change the registry. Supervised together with its master;
+ * when it is lost, both start anew from what is in the log.
  *
- * Nothing is answered before it is durable. Operations are applied in the order of their arrival; those
- * that arrive while a write is under way share the next one (the store joins them). Only the master that
- * recovered last may change anything. Spec: replicated-log.md §11, master.md §2-3.
+ * Nothing is answered before it is chosen. Operations are applied in the order of their arrival; the log
+ * joins what arrives while a write is under way. A write that fails ends the registrar: it may or may not
+ * be in the log, and only another election can tell. Spec: replicated-log.md §11, master.md §2-3.
  */
 import { failure } from '../../protocol/errors.ts'
-import { type RegistryOperation, registrarMessages } from '../../protocol/registrar.ts'
+import { Append, Positions, Read } from '../../protocol/log.ts'
+import { registrarMessages } from '../../protocol/registrar.ts'
 import {
   type ChildSpec,
   type Context,
   child,
-  DiskError,
   type Pid,
+  pid,
   type ReplyTo,
-  type Store,
   table,
 } from '../../src/runtime/index.ts'
-import { epochOperation, readContents, toOperation } from './records.ts'
-import { apply, type Contents, toRegistry } from './registry.ts'
+import { shorten } from './compaction.ts'
+import { encodeEntry, readEntry } from './records.ts'
+import { apply, type Change, emptyContents, toRegistry } from './registry.ts'
+import { APPEND_TIMEOUT_MS, newState, type RegistrarState } from './state.ts'
 
 export interface RegistrarOptions {
-  /** Directory of the store; absolute. */
-  readonly path: string
+  readonly node: string
+  /** Id of the log; its replica and writer are on the same node. Default `log`. */
+  readonly log?: string
 }
 
-interface State {
-  readonly path: string
-  store: Store | undefined
-  /** Known once a master has recovered. */
-  contents: Contents | undefined
-  /** The master that recovered last, exactly. */
-  master: Pid | undefined
-}
-
-/** Between attempts to open a store that the former registrar is still closing. */
-const REOPEN_MS = 100
-const REOPEN_ATTEMPTS_MAX = 100
+/** A request for a part of the log, on the same node. */
+const READ_TIMEOUT_MS = 30_000
 
 /** The child spec of a registrar, called `registrar`. */
-export function registrar(options: RegistrarOptions): ChildSpec {
-  return child({ id: 'registrar', behaviour, args: options, restart: 'permanent' })
+export function registrar({ node, log = 'log' }: RegistrarOptions): ChildSpec {
+  const args = { replica: pid(log, node), writer: pid(`${log}-writer`, node) }
+  return child({ id: 'registrar', behaviour, args, restart: 'permanent' })
 }
 
-const behaviour = table<State, typeof registrarMessages, RegistrarOptions>({
+const behaviour = table<
+  RegistrarState,
+  typeof registrarMessages,
+  { readonly replica: Pid; readonly writer: Pid }
+>({
   label: 'registrar',
   messages: registrarMessages,
-  init: ({ path }) => ({ path, store: undefined, contents: undefined, master: undefined }),
+  init: newState,
   handlers: {
-    RECOVER_REGISTRY(state, _body, cx) {
+    RECOVER_REGISTRY(state, { epoch, position }, cx) {
       const held = cx.hold()
-      const { from } = cx
-      state.master = from
-      withStore(state, cx, 1, (store) => recover(state, store, from, held, cx))
+      state.master = cx.from
+      state.ready = false
+      state.contents = emptyContents()
+      state.written = 0
+      cx.ask(state.replica, Positions, {}, {}, (outcome) => {
+        if (!outcome.ok) throw new Error(`the log cannot be read: ${outcome.error.message}`)
+        read(state, outcome.value.begin, position, cx, () => begin(state, epoch, held, cx))
+      })
     },
 
     APPLY_REGISTRY(state, { operations }, cx) {
-      const { store, contents } = state
-      if (store === undefined || contents === undefined || cx.from !== state.master) {
+      if (!state.ready || cx.from !== state.master) {
         cx.refuse(failure('NOT_LEADING'))
         return
       }
-      commit(state, store, contents, operations, cx)
+      const held = cx.hold()
+      const changes = operations.map((operation) => apply(state.contents, operation))
+      const applied = changes.map((each) => each.length > 0)
+      // Even where nothing is to be written: the answer may rest on a write that is still under way.
+      append(state, changes.flat(), cx, () => cx.answer(held, { applied }))
+      shorten(state, cx)
     },
   },
 })
 
-/** Calls `then` with the open store. The store is closed when this actor ends, in whatever way. */
-function withStore(state: State, cx: Context, attempt: number, then: (store: Store) => void): void {
-  if (state.store !== undefined) {
-    then(state.store)
+/** Reads the entries of a range (`to` included), in parts. */
+function read(
+  state: RegistrarState,
+  from: number,
+  to: number,
+  cx: Context,
+  then: () => void,
+): void {
+  if (from > to) {
+    then()
     return
   }
-  const open = async (signal: AbortSignal) => {
-    const store = await cx.ports.storage.open(state.path)
-    const close = () => void store.close().catch(() => undefined)
-    if (signal.aborted) close()
-    else signal.addEventListener('abort', close)
-    return store
-  }
-  cx.job(open, (outcome) => {
-    if (outcome.ok) {
-      state.store = outcome.value
-      then(outcome.value)
-    } else if (attempt < REOPEN_ATTEMPTS_MAX && isHeld(outcome.error)) {
-      cx.after('open again', REOPEN_MS, () => withStore(state, cx, attempt + 1, then))
-    } else {
-      throw new Error(`the registry at ${state.path} cannot be opened`, { cause: outcome.error })
+  cx.ask(state.replica, Read, { from, to }, { timeoutMs: READ_TIMEOUT_MS }, (outcome) => {
+    if (!outcome.ok) throw new Error(`the log cannot be read: ${outcome.error.message}`)
+    const { entries, next } = outcome.value
+    for (const { position, data } of entries) {
+      const records = readEntry(state.contents, data)
+      if (!records.ok) throw new Error(`entry ${position} of the registry ${records.error}`)
+      state.written += records.value
     }
+    read(state, next, to, cx, then)
   })
 }
 
-function isHeld(error: Error): boolean {
-  return error instanceof DiskError && error.code === 'EXISTS'
-}
-
-/** Loads the registry and begins an epoch. */
-function recover(
-  state: State,
-  store: Store,
-  master: Pid,
-  held: ReplyTo | undefined,
-  cx: Context,
-): void {
-  const load = async () => {
-    const read = await readContents(store)
-    if (!read.ok) return read
-    read.value.epoch += 1
-    await store.commit([epochOperation(read.value.epoch)])
-    return read
-  }
-  cx.job(load, (outcome) => {
-    if (!outcome.ok) throw new Error('the registry cannot be read', { cause: outcome.error })
-    const { value: read } = outcome
-    if (!read.ok) {
-      cx.deny(held, failure('STORAGE_FAILED', { path: state.path, reason: read.error }))
-      return
-    }
-    if (state.master !== master) {
-      cx.deny(held, failure('NOT_LEADING'))
-      return
-    }
-    state.contents = read.value
-    cx.answer(held, toRegistry(read.value))
+/** The first write of an epoch proves that nobody else writes. */
+function begin(state: RegistrarState, epoch: number, held: ReplyTo | undefined, cx: Context): void {
+  state.contents.epoch = epoch
+  append(state, [], cx, () => {
+    state.ready = true
+    cx.answer(held, toRegistry(state.contents))
   })
 }
 
-function commit(
-  state: State,
-  store: Store,
-  contents: Contents,
-  operations: readonly RegistryOperation[],
+function append(
+  state: RegistrarState,
+  changes: readonly Change[],
   cx: Context,
+  then: () => void,
 ): void {
-  const held = cx.hold()
-  const changes = operations.map((operation) => apply(contents, operation))
-  const applied = changes.map((each) => each.length > 0)
-  const writes = changes.flat().map(toOperation)
-  cx.job(
-    // Even where nothing is to be written: the answer may rest on a write that is still under way.
-    () => store.commit(writes),
-    (outcome) => {
-      // What is in memory is ahead of the disk now: this registrar and its master must start anew.
-      if (!outcome.ok) {
-        throw new Error(`the registry at ${state.path} cannot be written`, { cause: outcome.error })
-      }
-      cx.answer(held, { applied })
-    },
-  )
+  const { epoch } = state.contents
+  state.written += changes.length
+  const body = { epoch, data: encodeEntry(epoch, changes) }
+  cx.ask(state.writer, Append, body, { timeoutMs: APPEND_TIMEOUT_MS }, (outcome) => {
+    // What is in memory may be ahead of the log now: this registrar and its master must start anew.
+    if (!outcome.ok) throw new Error(`the registry is not written: ${outcome.error.message}`)
+    then()
+  })
 }

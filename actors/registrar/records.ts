@@ -1,63 +1,91 @@
 /**
- * The registry in a store: one record an agent and list, `admitted/<agent id>` and so on, so that a
- * change costs what it changes and not the size of the cluster. Values are MessagePack.
+ * The registry in the log. An entry holds what one change wrote: whole records, one an agent and list, so
+ * that a change costs what it changes and not the size of the cluster. The last entry about a record
+ * counts; therefore the log may be shortened by writing records again, in any order and in parts.
  */
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
 import { encode, unpack } from '../../protocol/codec.ts'
 import { type Check, checker } from '../../protocol/message.ts'
 import { err, ok, type Result } from '../../protocol/result.ts'
 import { AgentInfo, TimeInfo } from '../../protocol/v1/index.ts'
-import type { Store, StoreOperation } from '../../src/runtime/index.ts'
-import { type Change, type Contents, emptyContents, type Kind } from './registry.ts'
+import type { Change, Contents, Kind } from './registry.ts'
 
-const EPOCH_KEY = 'epoch'
+/** What stands at a position of the log. */
+const Entry = Type.Object({
+  epoch: Type.Integer({ minimum: 1 }),
+  /** Kind, id, and the value; without a value the record is deleted. */
+  changes: Type.Array(
+    Type.Union([
+      Type.Tuple([Type.String(), Type.String()]),
+      Type.Tuple([Type.String(), Type.String(), Type.Unknown()]),
+    ]),
+  ),
+})
+type Entry = Static<typeof Entry>
 
-const checks: Readonly<Record<Kind | typeof EPOCH_KEY, Check>> = {
-  epoch: checker('epoch', Type.Integer({ minimum: 1 })),
+const checkEntry = checker('entry', Entry)
+
+const checks: Readonly<Record<Kind, Check>> = {
   admitted: checker('agent_info', AgentInfo),
   unreachable: checker('timestamp', TimeInfo),
   gone: checker('timestamp', TimeInfo),
   weights: checker('weight', Type.Number({ exclusiveMinimum: 0 })),
 }
 
-export function epochOperation(epoch: number): StoreOperation {
-  return { type: 'put', key: EPOCH_KEY, value: encode(epoch) }
-}
-
-/** What the store must do for a change of the contents. */
-export function toOperation({ kind, id, value }: Change): StoreOperation {
-  const key = `${kind}/${id}`
-  return value === undefined ? { type: 'delete', key } : { type: 'put', key, value: encode(value) }
+export function encodeEntry(epoch: number, changes: readonly Change[]): Uint8Array {
+  const entry: Entry = {
+    epoch,
+    changes: changes.map(({ kind, id, value }) =>
+      value === undefined ? [kind, id] : [kind, id, value],
+    ),
+  }
+  return encode(entry)
 }
 
 /**
- * Reads everything. An error is a sentence that names the record: whatever is not understood must stop
- * the cluster, since a registry that forgets agents would let their ids be given out again.
+ * Applies an entry to what those before it made; the value is the number of records in it. An error is a
+ * sentence that names the record: whatever is not understood must stop the cluster, since a registry
+ * that forgets agents would let their ids be given out again.
  */
-export async function readContents(store: Store): Promise<Result<Contents>> {
-  const contents = emptyContents()
-  for (const [key, bytes] of await store.range('', '\u{10ffff}')) {
-    const problem = readRecord(contents, key, bytes)
-    if (problem !== undefined) return err(`the record ${JSON.stringify(key)} ${problem}`)
+export function readEntry(contents: Contents, data: Uint8Array): Result<number> {
+  let entry: Entry
+  try {
+    entry = unpack(data) as Entry
+  } catch (error) {
+    return err(`cannot be read: ${(error as Error).message}`)
   }
-  return ok(contents)
+  const problem = checkEntry(entry)
+  if (problem !== undefined) return err(`is wrong: ${problem}`)
+  for (const [kind, id, value] of entry.changes) {
+    const wrong = readRecord(contents, kind, id, value)
+    if (wrong !== undefined) return err(`: the record ${JSON.stringify(`${kind}/${id}`)} ${wrong}`)
+  }
+  contents.epoch = entry.epoch
+  return ok(entry.changes.length)
 }
 
-function readRecord(contents: Contents, key: string, bytes: Uint8Array): string | undefined {
-  const slash = key.indexOf('/')
-  const kind = slash < 0 ? key : key.slice(0, slash)
-  const id = slash < 0 ? '' : key.slice(slash + 1)
+function readRecord(
+  contents: Contents,
+  kind: string,
+  id: string,
+  value: unknown,
+): string | undefined {
   if (!Object.hasOwn(checks, kind)) return 'is of no known kind'
-  let value: unknown
-  try {
-    value = unpack(bytes)
-  } catch (error) {
-    return `cannot be read: ${(error as Error).message}`
+  const records = contents[kind as Kind]
+  if (value === undefined) {
+    records.delete(id)
+    return undefined
   }
   const problem = checks[kind as Kind](value)
   if (problem !== undefined) return `is wrong: ${problem}`
-  if (kind === EPOCH_KEY) contents.epoch = value as number
-  else if (kind === 'admitted' && (value as AgentInfo).id?.value !== id) return 'has another id'
-  else contents[kind as Kind].set(id, value as never)
+  if (kind === 'admitted' && (value as AgentInfo).id?.value !== id) return 'has another id'
+  records.set(id, value as never)
   return undefined
+}
+
+/** All records there are, for writing them again. */
+export function keysOf(contents: Contents): Array<readonly [Kind, string]> {
+  return (Object.keys(checks) as Kind[]).flatMap((kind) =>
+    [...contents[kind].keys()].map((id) => [kind, id] as const),
+  )
 }

@@ -1,23 +1,39 @@
-/** The registrar's messages over a store that crashes as disks do. Spec: master.md §2-3, replicated-log.md §11. */
+/** The registrar's messages over a log whose disk crashes as disks do. Spec: master.md §2-3, replicated-log.md §11. */
+import { log } from '../../actors/log/index.ts'
 import { registrar } from '../../actors/registrar/index.ts'
+import { encode } from '../../protocol/codec.ts'
+import { Append, Elect, Positions } from '../../protocol/log.ts'
 import { ApplyRegistry, RecoverRegistry, type RegistryOperation } from '../../protocol/registrar.ts'
 import { pid } from '../../src/runtime/index.ts'
-import { type Probe, world } from '../support/nodes.ts'
+import { type Probe, type World, world } from '../support/nodes.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const test = suite('registrar')
 const REGISTRAR = pid('registrar', 'm')
+const WRITER = pid('log-writer', 'm')
 const agentInfo = (value: string) => ({ hostname: value, id: { value } })
 const timestamp = { nanoseconds: 1_795_000_000_000_000_000 }
 
-async function start() {
-  const w = world()
-  const node = await w.start('m', { children: [registrar({ path: '/registry' })] })
+async function start(w: World = world()) {
+  const children = [log({ path: '/log', node: 'm', replicas: ['m'] }), registrar({ node: 'm' })]
+  const node = await w.start('m', { children })
   return { w, node, probe: await w.probe(node) }
 }
 
+/** Has the probe elected, once the replica votes. */
+async function elect(probe: Probe) {
+  for (let i = 0; i < 50; i++) {
+    const elected = await probe.ask(WRITER, Elect, {})
+    if (elected.ok) return elected.value
+  }
+  throw new Error('the log has no writer')
+}
+
+/** Recovers as a master that has just been elected. */
 async function recover(probe: Probe) {
-  const outcome = await probe.ask(REGISTRAR, RecoverRegistry, { master_id: 'x' })
+  const { epoch, position } = await elect(probe)
+  const body = { master_id: 'x', epoch, position }
+  const outcome = await probe.ask(REGISTRAR, RecoverRegistry, body)
   if (!outcome.ok) throw new Error(outcome.error.message)
   return outcome.value
 }
@@ -28,19 +44,15 @@ async function apply(probe: Probe, ...operations: RegistryOperation[]) {
   return outcome.value.applied
 }
 
-test('each recovery begins an epoch, which survives the process', async () => {
+test('a new registry is empty, and each leader has a higher epoch', async () => {
   const { w, node, probe } = await start()
-  assert.equal(await recover(probe), {
-    epoch: 1,
-    admitted: [],
-    unreachable: [],
-    gone: [],
-    weights: {},
-  })
-  assert.is((await recover(probe)).epoch, 2)
+  const { epoch, ...contents } = await recover(probe)
+  for (const part of Object.values(contents)) assert.is(Object.keys(part).length, 0)
+  const second = await recover(probe)
+  assert.ok(second.epoch > epoch)
   await w.crash(node)
-  const again = await w.start('m', { children: [registrar({ path: '/registry' })] })
-  assert.is((await recover(await w.probe(again))).epoch, 3)
+  const again = await start(w)
+  assert.ok((await recover(again.probe)).epoch > second.epoch)
   await w.stop()
 })
 
@@ -62,14 +74,13 @@ test('what was answered is there after a crash', async () => {
     [true, true, true],
   )
   await w.crash(node)
-  const again = await w.start('m', { children: [registrar({ path: '/registry' })] })
-  assert.equal(await recover(await w.probe(again)), {
-    epoch: 2,
-    admitted: [agentInfo('S3')],
-    unreachable: [{ agent_id: { value: 'S1' }, timestamp }],
-    gone: [{ agent_id: { value: 'S2' }, timestamp }],
-    weights: { web: 2 },
-  })
+  const again = await start(w)
+  const { admitted, unreachable, gone, weights } = await recover(again.probe)
+  assert.equal(admitted, [agentInfo('S3')])
+  assert.is(unreachable[0]?.agent_id.value, 'S1')
+  assert.equal(unreachable[0]?.timestamp, timestamp)
+  assert.equal(gone, [{ agent_id: { value: 'S2' }, timestamp }])
+  assert.equal(weights, { web: 2 })
   await w.stop()
 })
 
@@ -137,16 +148,58 @@ test('a master that did not recover last cannot write', async () => {
   await w.stop()
 })
 
-test('contents that cannot be understood are refused with the name of the record', async () => {
-  const w = world()
-  const store = await w.ports('m').storage.open('/registry')
-  await w.run(store.commit([{ type: 'put', key: 'admitted/S1', value: Uint8Array.of(0xc1, 0xff) }]))
-  await w.run(store.close())
-  const node = await w.start('m', { children: [registrar({ path: '/registry' })] })
-  const probe = await w.probe(node)
-  const outcome = await probe.ask(REGISTRAR, RecoverRegistry, { master_id: 'x' })
+test('contents that cannot be understood stop the recovery with the name of the record', async () => {
+  const { w, probe } = await start()
+  const { epoch } = await elect(probe)
+  const entry = { epoch, changes: [['admitted', 'S1', { hostname: 7 }]] }
+  await probe.ask(WRITER, Append, { epoch, data: encode(entry) })
+  const again = await elect(probe)
+  const body = { master_id: 'x', epoch: again.epoch, position: again.position }
+  const outcome = await probe.ask(REGISTRAR, RecoverRegistry, body)
   assert.is(outcome.ok, false)
   if (!outcome.ok) assert.match(outcome.error.message, 'admitted/S1')
+  await w.stop()
+})
+
+test('nothing is written once another was elected, and the registrar does not live on', async () => {
+  const { w, node, probe } = await start()
+  await recover(probe)
+  const first = node.whereis('registrar')
+  await elect(await w.probe(node))
+  const operations = [{ type: 'ADMIT_AGENT' as const, agent_info: agentInfo('S1') }]
+  const outcome = await probe.ask(REGISTRAR, ApplyRegistry, { operations })
+  assert.is(outcome.ok, false)
+  assert.is.not(node.whereis('registrar'), first)
+  assert.equal((await recover(probe)).admitted, [])
+  await w.stop()
+})
+
+test('the log is shortened to what counts, and nothing is forgotten', async () => {
+  const { w, node, probe } = await start()
+  await recover(probe)
+  const names = Array.from({ length: 500 }, (_, i) => `S${i}`)
+  await apply(
+    probe,
+    ...names.map((name) => ({ type: 'ADMIT_AGENT' as const, agent_info: agentInfo(name) })),
+  )
+  const update = (hostname: string) =>
+    names.map((value) => ({
+      type: 'UPDATE_AGENT' as const,
+      agent_info: { hostname, id: { value } },
+    }))
+  for (const hostname of ['one', 'two', 'three']) await apply(probe, ...update(hostname))
+  await apply(probe, { type: 'REMOVE_AGENT', agent_id: { value: 'S7' } })
+  const positions = async () => {
+    const outcome = await probe.ask(pid('log', 'm'), Positions, {})
+    if (!outcome.ok) throw new Error(outcome.error.message)
+    return outcome.value
+  }
+  for (let i = 0; i < 100 && (await positions()).begin === 0; i++) await w.advance(10)
+  assert.ok((await positions()).begin > 0, 'the log was truncated')
+  await w.crash(node)
+  const { admitted } = await recover((await start(w)).probe)
+  assert.is(admitted.length, 499)
+  assert.ok(admitted.every(({ hostname, id }) => hostname === 'three' && id?.value !== 'S7'))
   await w.stop()
 })
 
