@@ -1,6 +1,6 @@
 /**
  * A nats-server of one's own, on loopback: for `meseta up`, where nobody has given a broker, and for
- * tests. It ends with this process: the kernel kills it where `setpriv` knows how to ask for that
+ * tests. Several that are joined are in nats-cluster.ts. It ends with this process: the kernel kills it where `setpriv` knows how to ask for that
  * (Linux), and it is killed at this process's exit everywhere.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -9,10 +9,14 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 export interface NatsServerOptions {
+  /** Address to listen on. Default: 127.0.0.1. */
+  readonly host?: string
   /** Port to listen on. Default: one that is free. */
   readonly port?: number
   /** Largest payload in bytes. Default: the server's own, 1 MiB. */
   readonly maxPayload?: number
+  /** Makes it one of a cluster, joined with those that listen for routes at the addresses in `to`. */
+  readonly routes?: { readonly port?: number; readonly to: readonly string[] }
   /** Further lines of the server's configuration file, for example permissions. */
   readonly config?: string
   /** Path of the program. Default: see `findNatsServer`. */
@@ -24,6 +28,8 @@ export interface NatsServer {
   /** `nats://127.0.0.1:<port>` */
   readonly url: string
   readonly port: number
+  /** Where it listens for the other servers of its cluster, if it is one of a cluster. */
+  readonly routePort: number | undefined
   readonly pid: number
   /** Asks it to end, kills it after 5 s, resolves when it is gone. Idempotent, also after `kill`. */
   stop(): Promise<void>
@@ -44,6 +50,11 @@ export class NatsServerError extends Error {
 
 const startTimeoutMs = 10_000
 const stopTimeoutMs = 5_000
+const loopback = '127.0.0.1'
+/** For the server: one that is free. */
+const anyPort = -1
+/** Of the servers' cluster: all who are to join must give the same. */
+const clusterName = 'meseta'
 /** The end of the server's log that is kept for messages, in characters. */
 const logKept = 16_384
 
@@ -59,7 +70,7 @@ export function findNatsServer(): string | undefined {
 }
 
 /**
- * Starts a server on 127.0.0.1 and resolves when it takes connections (some 20 ms).
+ * Starts a server and resolves when it takes connections (some 20 ms).
  * To restart one on its port: `startNatsServer({ port: server.port })` after `stop` or `kill`.
  * @throws NatsServerError `NOT_FOUND` without a program, `START_FAILED` with the end of its log
  */
@@ -93,8 +104,8 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     })
   })
 
-  const port = await log.listening(exited, startTimeoutMs)
-  if (port === undefined || child.pid === undefined) {
+  const ports = await log.listening(options.routes !== undefined, exited, startTimeoutMs)
+  if (ports === undefined || child.pid === undefined) {
     child.kill('SIGKILL')
     const reason = problem ?? (await exited).trim()
     throw new NatsServerError('START_FAILED', `${binary} did not start: ${reason}`)
@@ -106,8 +117,9 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     clearTimeout(timer)
   }
   return {
-    url: `nats://127.0.0.1:${port}`,
-    port,
+    url: `nats://${options.host ?? loopback}:${ports.client}`,
+    port: ports.client,
+    routePort: ports.route,
     pid: child.pid,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
@@ -115,9 +127,15 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   }
 }
 
-function configuration({ port, maxPayload, config }: NatsServerOptions): string {
-  const lines = [`listen: "127.0.0.1:${port ?? -1}"`]
+function configuration(options: NatsServerOptions): string {
+  const { host = loopback, port = anyPort, maxPayload, routes, config } = options
+  const lines = [`listen: "${host}:${port}"`]
   if (maxPayload !== undefined) lines.push(`max_payload: ${maxPayload}`)
+  if (routes !== undefined) {
+    const listen = `${host}:${routes.port ?? anyPort}`
+    const to = JSON.stringify(routes.to)
+    lines.push(`cluster { name: ${clusterName}, listen: "${listen}", routes: ${to} }`)
+  }
   if (config !== undefined) lines.push(config)
   return `${lines.join('\n')}\n`
 }
@@ -131,7 +149,12 @@ function spawnBound(binary: string, args: readonly string[]): ChildProcess {
   return spawn(command, all, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
 }
 
-/** The server's log, which tells the port that it chose. */
+interface Ports {
+  readonly client: number
+  readonly route: number | undefined
+}
+
+/** The server's log, which tells the ports that it chose. */
 class Log {
   text = ''
   readonly #child: ChildProcess
@@ -143,23 +166,33 @@ class Log {
     })
   }
 
-  /** Resolves with the port once clients may connect; undefined if the server ended or took too long. */
-  listening(exited: Promise<unknown>, timeoutMs: number): Promise<number | undefined> {
+  /** Resolves once clients (and routes) may connect; undefined if the server ended or took too long. */
+  listening(
+    withRoutes: boolean,
+    exited: Promise<unknown>,
+    timeoutMs: number,
+  ): Promise<Ports | undefined> {
     return new Promise((resolve) => {
-      const settle = (port: number | undefined) => {
+      const settle = (ports: Ports | undefined) => {
         clearTimeout(timer)
         this.#child.stderr?.off('data', look)
-        resolve(port)
+        resolve(ports)
       }
       const look = () => {
         if (!this.text.includes('Server is ready')) return
-        const found = /Listening for client connections on \S+:(\d+)/.exec(this.text)
-        settle(found ? Number(found[1]) : undefined)
+        const [client, route] = [this.#port('client'), this.#port('route')]
+        if (client === undefined) settle(undefined)
+        else if (!withRoutes || route !== undefined) settle({ client, route })
       }
       const timer = setTimeout(() => settle(undefined), timeoutMs)
       this.#child.stderr?.on('data', look)
       void exited.then(() => settle(undefined))
     })
+  }
+
+  #port(kind: 'client' | 'route'): number | undefined {
+    const found = new RegExp(`Listening for ${kind} connections on \\S+:(\\d+)\\n`).exec(this.text)
+    return found ? Number(found[1]) : undefined
   }
 }
 

@@ -14,8 +14,9 @@ import {
 } from '../../src/runtime/index.ts'
 import { systemPorts } from '../../src/runtime/ports/index.ts'
 import { natsTransport } from '../../src/transport/nats.ts'
+import { startNatsCluster } from '../../src/transport/nats-cluster.ts'
 import { startNatsServer } from '../../src/transport/nats-server.ts'
-import { Bytes, Echo, journal, worker } from '../support/actors.ts'
+import { Bytes, Echo, journal, Note, worker } from '../support/actors.ts'
 import { natsServerFor } from '../support/nats.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
@@ -128,6 +129,47 @@ test('after the broker was killed and restarted, each link holds or has been tol
     await Promise.all(running.nodes.splice(0).map((one) => one.stop()))
   } finally {
     await server.stop()
+  }
+})
+
+test('between nodes at different servers, of which one dies, no message is lost without a word', async () => {
+  const cluster = await startNatsCluster({ count: 3 })
+  try {
+    const [first = '', second = ''] = cluster.urls
+    const { node: far, log } = await startHere(second, 'far-away')
+    const { exits, turn, ask } = await startHere(first, 'sender-here')
+    // Its server hears of the other node by and by.
+    await until(async () => (await ask('far-away', 'x')).ok, { what: 'an answer' })
+    let sent = 0
+    const send = () => turn((cx) => cx.send(pid('worker', 'far-away'), Note, { n: sent++ }))
+    turn((cx) => cx.link(pid('worker', 'far-away')))
+    for (let index = 0; index < 500; index++) send()
+    const killed = cluster.servers[1]!.kill()
+    while (far.connection.connected) {
+      send()
+      await new Promise((next) => setImmediate(next))
+    }
+    // Lost for certain: the other node is nowhere.
+    send()
+    await killed
+    await until(() => exits.length > 0, { what: 'the loss to be noticed' })
+    assert.is(exits[0]?.kind, 'noconnection')
+    assert.ok(log.notes.length < sent)
+    assert.ok(log.notes.every((n, index) => n > (log.notes[index - 1] ?? -1)))
+
+    await until(async () => (await ask('far-away', 'y')).ok, { what: 'an answer' })
+    turn((cx) => cx.link(pid('worker', 'far-away')))
+    const begin = sent
+    for (let index = 0; index < 100; index++) send()
+    await until(() => log.notes.at(-1) === sent - 1, { what: 'the last message' })
+    assert.equal(
+      log.notes.filter((n) => n >= begin),
+      Array.from({ length: 100 }, (_, index) => begin + index),
+    )
+    assert.is(exits.length, 1)
+    await Promise.all(running.nodes.splice(0).map((one) => one.stop()))
+  } finally {
+    await cluster.stop()
   }
 })
 

@@ -23,8 +23,14 @@ const own = {
     flag: 'nats',
     placeholder: 'URL',
   }),
+  brokers: Type.Integer({
+    description: 'number of brokers; of three one may be lost without a pause',
+    default: 1,
+    minimum: 1,
+    maximum: 7,
+  }),
   port: Type.Integer({
-    description: 'port for the broker; another if it is taken, any if 0',
+    description: 'port for the first broker; another if it is taken, any if 0',
     default: 4222,
     minimum: 0,
     maximum: 65_535,
@@ -70,13 +76,14 @@ export const upCommand = command({
   name: 'up',
   summary: 'Start a whole cluster on this machine, until Ctrl-C.',
   about:
-    'Starts nats-server on loopback (unless --nats names a broker), a master and agents, each a process\n' +
+    'Starts nats-server on loopback (unless --nats names a broker), masters and agents, each a process\n' +
     'of its own that is started again if it dies. Ctrl-C stops all of it, tasks included. DIR/up.json\n' +
     'tells the process ids, DIR/logs/ holds the logs. Without nats-server all nodes run in one process.',
   examples: [
     ['meseta up', 'a broker, a master and three agents'],
     ['meseta up --demo', 'the same, with tasks to look at'],
     ['meseta up --demo --once', 'run the demo, print what became of it, stop; 0 if all went well'],
+    ['meseta up --brokers 3', 'three brokers, joined: one of them may be killed'],
     ['meseta up --agents 1 --resources "cpus:2;mem:1024"', 'one agent that offers just this'],
   ],
   shared,
@@ -127,6 +134,7 @@ function makeCluster(options: UpOptions, path: string, terminal: Terminal): Clus
     cluster: options.cluster,
     natsUrl: options.nats_url,
     natsCredentials: options.nats_credentials,
+    brokers: options.brokers,
     port: options.port,
     masters: options.masters,
     agents: options.agents,
@@ -183,7 +191,8 @@ function announce(
   { out, color }: Terminal,
 ): void {
   const lines = ['', color.bold(`The cluster ${name} is up.`)]
-  if (cluster instanceof LocalCluster) lines.push(`  NATS       ${cluster.natsUrl}`)
+  if (cluster instanceof LocalCluster)
+    lines.push(`  NATS       ${cluster.natsUrl.replaceAll(',', ', ')}`)
   lines.push(`  work dir   ${path}${temporary ? ' (removed at the end)' : ''}`)
   lines.push(`  logs       ${join(path, 'logs')}`, '')
   if (cluster instanceof LocalCluster) {

@@ -61,10 +61,9 @@ export async function follow(run: FollowRun): Promise<number> {
     },
     onDone: done,
   })
-  const { nats_url, cluster } = options
+  const { cluster } = options
   const connected = await connectScheduler({
     ports: systemPorts({ transport: transportOf(options), log: pinoLog({ level: 'error' }) }),
-    servers: [nats_url],
     cluster,
     framework: {
       name: `run ${run.name}`,

@@ -1,17 +1,17 @@
 /**
- * A cluster on this machine: a broker (unless one is given), masters, agents, each a supervised process of
+ * A cluster on this machine: brokers (unless some are given), masters, agents, each a supervised process of
  * its own. Stopping goes in reverse order, so that agents can still say goodbye to their master.
  *
  * Lost with a kill -9 of this process: nothing. Nodes notice that their channel is closed and stop, agents
- * end their tasks first; the kernel kills the broker.
+ * end their tasks first; the kernel kills the brokers.
  */
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { MasterAgents } from '../../../protocol/operator.ts'
-import { type NatsServer, NatsServerError, startNatsServer } from '../../transport/nats-server.ts'
 import { type ClusterClient, connectCluster } from '../connection.ts'
 import { CommandError } from '../errors.ts'
+import { Brokers } from './brokers.ts'
 import { SupervisedChild } from './child.ts'
 import { killProcessesIn } from './leftovers.ts'
 import { awaitAgents } from './ready.ts'
@@ -19,10 +19,12 @@ import { agentFlags, masterFlags } from './shares.ts'
 
 export interface ClusterOptions {
   readonly cluster: string
-  /** Empty: start a broker. */
+  /** Addresses, separated by commas; empty: start brokers. */
   readonly natsUrl: string
   readonly natsCredentials: string
-  /** Port for the own broker; another if it is taken. 0: any. */
+  /** Number of own brokers. */
+  readonly brokers: number
+  /** Port for the first own broker; another if it is taken. 0: any. */
   readonly port: number
   readonly masters: number
   readonly agents: number
@@ -40,21 +42,21 @@ export interface UpFile {
   readonly nats: string
   readonly cluster: string
   readonly work_dir: string
-  /** Process ids by name: `nats-server`, `master-1`, `agent-1`, ...; without those that are down. */
+  /**
+   * Process ids by name: `nats-server` (of several, `nats-server-1`, ...), `master-1`, `agent-1`, ...;
+   * without those that are down.
+   */
   readonly pids: Readonly<Record<string, number>>
 }
 
 const fileIntervalMs = 250
 /** Agents end their tasks first: grace period and some. */
 const stopMs = 15_000
-const brokerBackoffMs = 200
-/** Answers to operators are not cut into pieces: room for the tasks of a busy day. */
-const maxPayload = 8 * 1024 * 1024
 
 export class LocalCluster {
   readonly #options: ClusterOptions
   readonly #children: SupervisedChild[] = []
-  #broker: NatsServer | undefined
+  #brokers: Brokers | undefined
   #natsUrl: string
   #stopped: Promise<void> | undefined
   #file: NodeJS.Timeout | undefined
@@ -81,8 +83,8 @@ export class LocalCluster {
   async start(): Promise<MasterAgents> {
     const { workDirectory, masters, agents, onChange } = this.#options
     mkdirSync(join(workDirectory, 'logs'), { recursive: true })
-    if (this.#natsUrl === '') await this.#startBroker(this.#options.port)
-    onChange(`broker       ${this.#natsUrl}`)
+    if (this.#natsUrl === '') await this.#startBrokers()
+    for (const url of this.#natsUrl.split(',')) onChange(`broker       ${url}`)
     for (const index of range(masters)) {
       await this.#startChild(`master-${index + 1}`, 'master', masterFlags())
     }
@@ -105,33 +107,12 @@ export class LocalCluster {
     }
   }
 
-  async #startBroker(port: number): Promise<void> {
-    const broker = await startBroker(port)
-    this.#broker = broker
-    this.#natsUrl = broker.url
-    if (this.#stopped !== undefined) await broker.stop()
-    void this.#watchBroker(broker)
-  }
-
-  /** Starts the broker again on its port when it dies. */
-  async #watchBroker(broker: NatsServer): Promise<void> {
-    let waitMs = brokerBackoffMs
-    let current: NatsServer | undefined = broker
-    for (;;) {
-      if (current !== undefined) {
-        await current.exited
-        waitMs = brokerBackoffMs
-      }
-      if (this.#stopped !== undefined) return
-      this.#options.onChange(`nats-server ended; it starts again in ${waitMs} ms`)
-      await new Promise((resolve) => setTimeout(resolve, waitMs))
-      if (this.#stopped !== undefined) return
-      current = await startNatsServer({ port: broker.port, maxPayload }).catch(() => undefined)
-      this.#broker = current
-      waitMs = Math.min(waitMs * 2, 5000)
-      // Stopped while it was starting: nobody else would end it.
-      if (this.#stopped !== undefined) await current?.stop()
-    }
+  async #startBrokers(): Promise<void> {
+    const { brokers: count, port, onChange } = this.#options
+    const brokers = await Brokers.start({ count, port, onChange })
+    this.#brokers = brokers
+    this.#natsUrl = brokers.url
+    if (this.#stopped !== undefined) await brokers.stop()
   }
 
   async #startChild(
@@ -183,8 +164,7 @@ export class LocalCluster {
 
   /** Writes `up.json` if the processes have changed; readers never see half of it. */
   #writeFile(): void {
-    const pids: Record<string, number> = {}
-    if (this.#broker !== undefined) pids['nats-server'] = this.#broker.pid
+    const pids: Record<string, number> = Object.fromEntries(this.#brokers?.pids ?? [])
     for (const { name, pid } of this.#children) if (pid !== undefined) pids[name] = pid
     const { cluster, workDirectory } = this.#options
     const content: UpFile = {
@@ -202,7 +182,7 @@ export class LocalCluster {
     renameSync(`${path}.new`, path)
   }
 
-  /** Stops agents, masters, broker, in this order; nothing of them is left when it resolves. */
+  /** Stops agents, masters, brokers, in this order; nothing of them is left when it resolves. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
@@ -216,7 +196,7 @@ export class LocalCluster {
     await Promise.all(
       this.#children.filter((child) => !isAgent(child)).map((child) => child.stop()),
     )
-    await this.#broker?.stop()
+    await this.#brokers?.stop()
   }
 
   #reap(): void {
@@ -229,18 +209,7 @@ export class LocalCluster {
   kill(): void {
     for (const child of this.#children) child.kill()
     killProcessesIn(this.#options.workDirectory)
-    void this.#broker?.kill()
-  }
-}
-
-/** A broker on the port, or on another if that is taken. */
-async function startBroker(port: number): Promise<NatsServer> {
-  if (port === 0) return startNatsServer({ maxPayload })
-  try {
-    return await startNatsServer({ port, maxPayload })
-  } catch (error) {
-    if (!(error instanceof NatsServerError) || error.code === 'NOT_FOUND') throw error
-    return startNatsServer({ maxPayload })
+    this.#brokers?.kill()
   }
 }
 
