@@ -33,10 +33,14 @@ import {
   type Transport,
   TransportError,
 } from '../runtime/ports.ts'
+import { parseAddress } from './address.ts'
 import { checkPattern, checkQueue, checkSubject } from './subject.ts'
 
 export interface NatsTransportOptions {
-  /** Addresses such as `nats://127.0.0.1:4222` or `host:port`; tried in random order. */
+  /**
+   * Addresses such as `nats://127.0.0.1:4222` or `host:port`; tried in random order. One may hold
+   * credentials (`nats://user:password@host`, `nats://token@host`), which are used for all.
+   */
   readonly servers: readonly string[]
   readonly user?: string
   readonly pass?: string
@@ -94,14 +98,18 @@ export function natsTransport(options: NatsTransportOptions): Transport {
 }
 
 function clientOptions(options: NatsTransportOptions, name: string): ConnectionOptions {
-  const { user, pass, token, credentials, nkeySeed, tls } = options
+  const { credentials, nkeySeed, tls } = options
+  const addresses = options.servers.map(parseAddress)
+  const given = addresses.find((each) => each.user !== undefined || each.token !== undefined)
+  const { user = given?.user, pass = given?.pass, token = given?.token } = options
   const reconnectWaitMs = options.reconnectWaitMs ?? defaultReconnectWaitMs
   const authenticators: Authenticator[] = []
   if (credentials) authenticators.push(credsAuthenticator(credentials))
   if (nkeySeed) authenticators.push(nkeyAuthenticator(nkeySeed))
   return {
     name,
-    servers: [...options.servers],
+    // The client passes over credentials in addresses.
+    servers: addresses.map(({ address }) => address),
     // The client's own look-up asks name servers only and knows no /etc/hosts.
     resolve: false,
     timeout: options.attemptTimeoutMs ?? 2_000,
@@ -354,7 +362,8 @@ function isUnreachable(error: unknown): boolean {
 }
 
 function connectFailed(options: NatsTransportOptions, cause: unknown): TransportError {
-  const addresses = options.servers.join(', ') || 'the default address'
+  const shown = options.servers.map((text) => parseAddress(text).address)
+  const addresses = shown.join(', ') || 'the default address'
   const message = isUnreachable(cause)
     ? `no NATS server answers at ${addresses} (${text(cause)}): start one with "nats-server", or give the address of one that runs`
     : `the NATS server at ${addresses} refused the connection (${text(cause)}): check the credentials and the TLS settings`

@@ -87,6 +87,17 @@ test('wrong credentials are told apart from a broker that is not there, and not 
   assert.is(connection.connected, true)
 })
 
+test('credentials in an address are used, and not shown when they are refused', async () => {
+  const named = await startServer({ config: 'authorization { user: agent, password: "a@b%" }' })
+  const { connection } = await connect(`nats://agent:a%40b%25@127.0.0.1:${named.port}`)
+  assert.is(connection.connected, true)
+  const secret = await startServer({ config: 'authorization { token: sesame }' })
+  assert.is((await connect(`sesame@127.0.0.1:${secret.port}`)).connection.connected, true)
+  const error = await connectFailure([`nats://agent:wrong@127.0.0.1:${named.port}`])
+  assert.match(error.message, `nats://127.0.0.1:${named.port}`)
+  assert.not.match(error.message, 'wrong@')
+})
+
 test('connect waits for a broker that comes later, if asked to', async () => {
   const port = await closedPort()
   const connecting = connect(`127.0.0.1:${port}`, { connectTimeoutMs: 10_000, reconnectWaitMs: 10 })

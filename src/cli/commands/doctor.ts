@@ -1,8 +1,9 @@
 /** `meseta doctor`: what is there, what is missing, and what to do about it. */
 import { GetAgents, GetMaster } from '../../../protocol/operator.ts'
+import { parseAddress } from '../../transport/address.ts'
 import { findNatsServer } from '../../transport/nats-server.ts'
 import { command } from '../command.ts'
-import { type ClusterClient, connectCluster } from '../connection.ts'
+import { type ClusterClient, connectCluster, serversOf } from '../connection.ts'
 import { CommandError, exitCodes } from '../errors.ts'
 import { connectionSettings } from '../shared-settings.ts'
 import type { Terminal } from '../terminal.ts'
@@ -69,7 +70,9 @@ export function checkNatsServer(path: string | undefined): Finding {
 async function* checkCluster(client: ClusterClient, url: string): AsyncGenerator<Finding> {
   const startMs = performance.now()
   await client.connection.flush()
-  yield { level: 'ok', what: `broker at ${url} (${(performance.now() - startMs).toFixed(1)} ms)` }
+  const shown = serversOf(url).map((text) => parseAddress(text).address)
+  const tookMs = (performance.now() - startMs).toFixed(1)
+  yield { level: 'ok', what: `broker at ${shown.join(', ')} (${tookMs} ms)` }
   const { get_master } = await client.master(GetMaster)
   const { id, hostname } = get_master.master_info ?? { id: '?', hostname: '?' }
   yield { level: 'ok', what: `the master ${id} on ${hostname} leads ${client.subjects.cluster}` }
