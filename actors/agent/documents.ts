@@ -1,8 +1,10 @@
 /** What masters and operators read of an agent's tasks. Spec: operator-api.md §D, §F.4. */
 
-import type { ReregisterAgent } from '../../protocol/agent.ts'
+import type { RegisterAgent, ReregisterAgent } from '../../protocol/agent.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { AgentTasks } from '../../protocol/operator.ts'
+import type { AgentCapabilityType } from '../../protocol/v1/agent.ts'
+import type { Operation } from '../../protocol/v1/offer.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { Task, TaskInfo } from '../../protocol/v1/task.ts'
 import type { AgentState, AgentTask, CompletedTask, TaskPhase } from './state.ts'
@@ -59,12 +61,32 @@ function completedDocument({ framework, info, executor, state, statuses }: Compl
   return taskDocument(info, { framework, executor, state, statuses })
 }
 
+/** What an agent can do (states.md §4.2); of operations it tells how they ended. */
+const capabilities: readonly AgentCapabilityType[] = [
+  'MULTI_ROLE',
+  'HIERARCHICAL_ROLE',
+  'RESERVATION_REFINEMENT',
+  'RESIZE_VOLUME',
+  'AGENT_OPERATION_FEEDBACK',
+]
+
+/** What a master must know of an agent that it has not admitted yet. */
+export function newcomer({ info, ledger }: AgentState): Payload<typeof RegisterAgent> {
+  return {
+    agent_info: info,
+    version,
+    capabilities: [...capabilities],
+    total_resources: [...ledger.total],
+    resource_version: ledger.version,
+  }
+}
+
 /** All that a master must know of an agent that is back. */
 export function reregistration(state: AgentState): Payload<typeof ReregisterAgent> {
   const frameworks = [...state.frameworks.values()].filter(({ terminating }) => !terminating)
   return {
-    agent_info: state.info,
-    version,
+    ...newcomer(state),
+    operations: operationDocuments(state),
     tasks: frameworks.flatMap(({ tasks }) => [...tasks.values()].map(documentOf)),
     executors: frameworks.flatMap(({ id, executors }) =>
       [...executors.values()]
@@ -73,6 +95,11 @@ export function reregistration(state: AgentState): Payload<typeof ReregisterAgen
     ),
     frameworks: frameworks.map(({ info }) => info),
   }
+}
+
+/** Those whose outcome is not acknowledged. */
+export function operationDocuments({ ledger }: AgentState): Operation[] {
+  return [...ledger.operations.values()].map(({ document }) => document)
 }
 
 export function agentTasks(state: AgentState): AgentTasks {

@@ -21,6 +21,7 @@ import { actorCrashed, executors } from './executors.ts'
 import { ending, frameworkUpdates, terminate } from './kill.ts'
 import { launching } from './launch.ts'
 import { agentMachine } from './machine.ts'
+import { operations } from './operations.ts'
 import { AgentOptions } from './options.ts'
 import { type AgentArgs, prepareAgent } from './prepare.ts'
 import { recover, recovery } from './recovery.ts'
@@ -43,6 +44,7 @@ const behaviour = statechart<AgentState, typeof messages, AgentArgs>({
     ...registration,
     ...recovery,
     ...launching,
+    ...operations,
     ...ending,
     ...frameworkUpdates,
     ...executors,

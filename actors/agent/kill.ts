@@ -13,6 +13,7 @@ import { CleanUpStreams, ResumeUpdates } from '../../protocol/updates.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { putFramework } from './checkpoints.ts'
 import { end, event, finishTermination, settle } from './executors.ts'
+import { resendOperations } from './operations.ts'
 import { obeys } from './registration.ts'
 import { type AgentState, type AgentTask, type Framework, forFramework } from './state.ts'
 import { endTask, storeStatus } from './statuses.ts'
@@ -84,6 +85,7 @@ export const frameworkUpdates = {
       cx.job(() => state.store.commit([putFramework(framework_info)]))
     }
     if (state.updates !== undefined) cx.send(state.updates, ResumeUpdates, { framework_id: id })
+    resendOperations(state, id.value, cx)
   },
   FRAMEWORK_MESSAGE(state: AgentState, body: Payload<typeof FrameworkMessage>, cx: Context): void {
     if (!obeys(state, body.epoch, cx)) return

@@ -10,8 +10,10 @@ import type { ContainerInfo } from '../../protocol/v1/container.ts'
 import { idProblem } from '../../protocol/v1/ids.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
+import { unknownResources } from './ledger.ts'
 import { executorPath } from './paths.ts'
 import { type AgentState, agentId, type Framework, forFramework, tasksMax } from './state.ts'
+import { containerPathProblem } from './volumes.ts'
 
 export type Launch = Payload<typeof RunTasks>
 
@@ -67,6 +69,12 @@ export function refusalOf(
   }
   const missing = unsupported(launch, task)
   if (missing !== undefined) return invalid(missing)
+  const unknown =
+    unknownResources(state.ledger, task.resources) ??
+    unknownResources(state.ledger, executor?.resources)
+  if (unknown !== undefined) {
+    return drop('REASON_RESOURCES_UNKNOWN', `the agent does not have ${unknown}`)
+  }
   const known = framework?.executors.get(executorId)
   if (executor === undefined) {
     return known && drop('REASON_TASK_INVALID', `an executor ${executorId} runs already`)
@@ -97,7 +105,12 @@ function unsupported({ executor, group }: Launch, task: TaskInfo): string | unde
   if (executor === undefined && (task.health_check !== undefined || task.check !== undefined)) {
     return 'checks and health checks of command tasks are not supported by this agent'
   }
-  return unsupportedCommand(command) ?? unsupportedContainer(container)
+  return (
+    unsupportedCommand(command) ??
+    unsupportedContainer(container) ??
+    containerPathProblem(task.resources) ??
+    containerPathProblem(executor?.resources)
+  )
 }
 
 function unsupportedCommand(command: CommandInfo | undefined): string | undefined {

@@ -11,6 +11,7 @@ import { putExecutor, putFramework, putTask } from './checkpoints.ts'
 import { deliver, end, idsOf, settle, startExecutor } from './executors.ts'
 import { keep } from './gc.ts'
 import { isSilent, refusalOf } from './launch-checks.ts'
+import { whenWritten } from './operations.ts'
 import { latestPath, runOf } from './paths.ts'
 import { obeys } from './registration.ts'
 import {
@@ -22,6 +23,7 @@ import {
   frameworkOf,
 } from './state.ts'
 import { endTask, storeStatus } from './statuses.ts'
+import { linkVolumes } from './volumes.ts'
 
 type Launch = Payload<typeof RunTasks>
 
@@ -111,35 +113,47 @@ function checkpoint(
   const { work_dir } = state.options
   if (isNew) keep(state, ids)
   const { sandbox } = runOf(work_dir, ids)
-  cx.job(
-    async () => {
-      const { disk } = cx.ports
-      const made = isNew ? makeSandbox(disk, sandbox, latestPath(work_dir, ids)) : undefined
-      // Both at once; the sandbox may fail, the commit must not.
-      const [failure] = await Promise.all([made, state.store.commit(operations)])
-      return failure
-    },
-    (outcome) => {
-      if (!outcome.ok) throw outcome.error
-      checkpointed(state, executor, tasks, outcome.value, cx)
-    },
-  )
+  const consumers = [...(isNew ? [info] : []), ...tasks.map((task) => task.info)]
+  const used = consumers.flatMap(({ resources = [] }) => resources)
+  const { disk } = cx.ports
+  const makePlace = async () => {
+    if (isNew) await makeSandbox(disk, sandbox, latestPath(work_dir, ids))
+    await linkVolumes(disk, work_dir, sandbox, used)
+  }
+  const start = () =>
+    cx.job(
+      async () => {
+        // Both at once; the sandbox may fail, the commit must not.
+        const [failure] = await Promise.all([
+          failureOf(makePlace()),
+          state.store.commit(operations),
+        ])
+        return failure
+      },
+      (outcome) => {
+        if (!outcome.ok) throw outcome.error
+        checkpointed(state, executor, tasks, outcome.value, cx)
+      },
+    )
+  // Its volumes may be those of an operation that came just before.
+  whenWritten(state, start)
 }
 
-/** Returns what went wrong. The link `latest` follows the newest run. */
-async function makeSandbox(
-  disk: Disk,
-  sandbox: string,
-  latest: string,
-): Promise<string | undefined> {
+/** The link `latest` follows the newest run. */
+async function makeSandbox(disk: Disk, sandbox: string, latest: string): Promise<void> {
   const link = () => disk.symlink(sandbox.slice(sandbox.lastIndexOf('/') + 1), latest)
+  await disk.makeDirectory(sandbox)
+  await link().catch(async (error: unknown) => {
+    if (!(error instanceof DiskError && error.code === 'EXISTS')) throw error
+    await disk.unlink(latest)
+    await link()
+  })
+}
+
+/** What went wrong, or undefined. */
+async function failureOf(work: Promise<void>): Promise<string | undefined> {
   try {
-    await disk.makeDirectory(sandbox)
-    await link().catch(async (error: unknown) => {
-      if (!(error instanceof DiskError && error.code === 'EXISTS')) throw error
-      await disk.unlink(latest)
-      await link()
-    })
+    await work
     return undefined
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -33,9 +33,10 @@ const always = [
   'EXECUTOR_ENDED',
 ]
 const leaders = ['LEADER_FOUND', 'NO_LEADER', 'SHUTDOWN_AGENT']
-const commands = ['RUN_TASKS', 'KILL_TASK']
+const commands = ['RUN_TASKS', 'KILL_TASK', 'APPLY_OPERATION']
 const registered = [
   'ACKNOWLEDGE_UPDATE',
+  'ACKNOWLEDGE_OPERATION',
   'FRAMEWORK_MESSAGE',
   'UPDATE_FRAMEWORK_INFO',
   'SHUTDOWN_EXECUTOR',

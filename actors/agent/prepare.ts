@@ -8,6 +8,7 @@ import type { AgentInfo } from '../../protocol/v1/agent.ts'
 import type { Resource } from '../../protocol/v1/resources.ts'
 import {
   agentResources,
+  applyCheckpointed,
   equalAttributes,
   formatAttributes,
   formatFault,
@@ -19,6 +20,7 @@ import {
 } from '../../src/resources/index.ts'
 import { DiskError, type Ports, type Store } from '../../src/runtime/index.ts'
 import { readIdentity } from './checkpoints.ts'
+import { type LedgerRecord, readLedger } from './ledger-store.ts'
 import type { AgentOptions } from './options.ts'
 import { metaPath } from './paths.ts'
 
@@ -37,6 +39,12 @@ export async function prepareAgent(given: AgentOptions, ports: Ports): Promise<A
   const bootId = await ports.host.bootId()
   const store = await openStore(options.work_dir, ports)
   const known = await readIdentity(store)
+  const misfit = misfitOf(info, await readLedger(store))
+  if (misfit !== undefined) {
+    await store.close()
+    const agent_id = known.info?.id?.value ?? 'a new agent'
+    throw new MesetaError('INCOMPATIBLE_AGENT', { agent_id, difference: misfit })
+  }
   const difference = known.info && differenceOf(known.info, info)
   if (known.info !== undefined && known.boot === bootId && difference !== undefined) {
     await store.close()
@@ -93,6 +101,14 @@ async function openStore(workDir: string, ports: Ports): Promise<Store> {
 function storageFailed(path: string, error: unknown): MesetaError {
   const reason = error instanceof Error ? error.message : String(error)
   return new MesetaError('STORAGE_FAILED', { path, reason }, { cause: error })
+}
+
+/** What forbids to use resources that were reserved or made volumes before, or undefined. */
+function misfitOf(info: AgentInfo, ledger: LedgerRecord | undefined): string | undefined {
+  if (ledger === undefined) return undefined
+  const flags = resources(info.resources ?? [])
+  const total = applyCheckpointed(flags, resources(ledger.resources))
+  return total.ok ? undefined : total.error.message
 }
 
 /** What forbids going on under the former id (reconfiguration policy `equal`), or undefined. */

@@ -6,6 +6,7 @@ import type { Payload } from '../../protocol/message.ts'
 import type { StreamsRecovered } from '../../protocol/updates.ts'
 import { CleanUpStreams } from '../../protocol/updates.ts'
 import { isTerminal, type TaskStatus } from '../../protocol/v1/status.ts'
+import { applyCheckpointed, formatFault, resources } from '../../src/resources/index.ts'
 import type { Context, StoreOperation } from '../../src/runtime/index.ts'
 import { updates } from '../updates/index.ts'
 import {
@@ -19,6 +20,8 @@ import { end, startExecutor } from './executors.ts'
 import { watchDisk } from './gc.ts'
 import { shutDownFramework } from './kill.ts'
 import { commandInfo } from './launch.ts'
+import { hex } from './ledger.ts'
+import { type LedgerRecord, recoverLedger } from './ledger-store.ts'
 import { differenceOf } from './prepare.ts'
 import {
   type AgentState,
@@ -49,14 +52,36 @@ export const recovery = {
     { streams }: Payload<typeof StreamsRecovered>,
     cx: Context,
   ): void {
+    const { disk } = cx.ports
     cx.job(
-      () => readCheckpoints(state.store),
+      () => Promise.all([readCheckpoints(state.store), recoverLedger(disk, state.store)]),
       (outcome) => {
         if (!outcome.ok) throw outcome.error
-        restore(state, outcome.value, streams, cx)
+        const [found, ledger] = outcome.value
+        if (ledger !== undefined) restoreLedger(state, ledger, found.info?.id?.value)
+        restore(state, found, streams, cx)
       },
     )
   },
+}
+
+/** The flags' resources with what operations made of them. */
+function restoreLedger(
+  { ledger, info }: AgentState,
+  record: LedgerRecord,
+  agent: string | undefined,
+): void {
+  const flags = resources(info.resources ?? [])
+  const total = applyCheckpointed(flags, resources(record.resources))
+  // Looked at before the agent was started (prepare.ts).
+  if (!total.ok) throw new Error(formatFault(total.error))
+  ledger.total = total.value
+  for (const document of record.operations) {
+    // Those of the agent that was here before a reboot concern nobody.
+    if (document.agent_id?.value !== agent) continue
+    const operation = { document, durable: true, intervalMs: 0 }
+    ledger.operations.set(hex(document.uuid.value), operation)
+  }
 }
 
 type Streams = Payload<typeof StreamsRecovered>['streams']
@@ -154,6 +179,8 @@ function forget(
   state.info = info
   state.frameworks.clear()
   state.taskCount = 0
+  // Resources stay what they are; who asked for that has lost sight of the former agent.
+  state.ledger.operations.clear()
   operations.push({ type: 'delete', key: 'agent' })
   for (const { framework_id, info: task } of found.tasks) {
     operations.push(deleteTask(framework_id, task.task_id.value))

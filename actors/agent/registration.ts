@@ -2,14 +2,21 @@
  * Finding the leader, registering with it, and noticing when it is gone. Every command of a master
  * carries its epoch; one that is not the detected leader's is dropped. Spec: agent.md §2.
  */
-import { Pong, RegisterAgent, ReregisterAgent, type TaskReference } from '../../protocol/agent.ts'
+import {
+  type OperationReference,
+  Pong,
+  RegisterAgent,
+  ReregisterAgent,
+  type TaskReference,
+} from '../../protocol/agent.ts'
 import { Detect } from '../../protocol/detector.ts'
 import type { Leader } from '../../protocol/leader.ts'
 import { PauseUpdates, ResumeUpdates } from '../../protocol/updates.ts'
 import type { Context, ExitNotice, Pid } from '../../src/runtime/index.ts'
 import { detector } from '../detector/index.ts'
 import { putAgent } from './checkpoints.ts'
-import { reregistration, version } from './documents.ts'
+import { newcomer, reregistration } from './documents.ts'
+import { answerForOperation, resendOperations } from './operations.ts'
 import { listen } from './operator.ts'
 import { type AgentState, forFramework } from './state.ts'
 import { storeStatus } from './statuses.ts'
@@ -34,6 +41,7 @@ export function running(state: AgentState, cx: Context): void {
   cx.cancel('register')
   listen(state, cx)
   if (state.updates !== undefined) cx.send(state.updates, ResumeUpdates, {})
+  resendOperations(state, undefined, cx)
   expectPing(state, cx)
 }
 
@@ -122,19 +130,20 @@ function register(state: AgentState, leader: Leader, retryMs: number, cx: Contex
   const current = () => state.attempt === attempt && state.leader === leader
   const master = leader.pid as Pid
   const options = { timeoutMs: retryMaxMs }
+  // What the master decides on an earlier report, this one being on its way, would be lost to it.
+  state.ledger.version = cx.newId()
   if (state.info.id === undefined) {
-    const body = { agent_info: state.info, version }
-    cx.ask(master, RegisterAgent, body, options, (outcome) => {
+    cx.ask(master, RegisterAgent, newcomer(state), options, (outcome) => {
       if (!current()) return
       if (!outcome.ok) return refused(outcome.error, cx)
-      registered(state, outcome.value, [], cx)
+      registered(state, outcome.value, { reconcile: [] }, cx)
     })
     return
   }
   cx.ask(master, ReregisterAgent, reregistration(state), options, (outcome) => {
     if (!current()) return
     if (!outcome.ok) return refused(outcome.error, cx)
-    registered(state, outcome.value, outcome.value.reconcile, cx)
+    registered(state, outcome.value, outcome.value, cx)
   })
 }
 
@@ -149,10 +158,16 @@ interface Admission {
   readonly total_ping_timeout_ms: number
 }
 
+/** What the master believes in and the agent did not list. */
+interface Doubts {
+  readonly reconcile: readonly TaskReference[]
+  readonly reconcile_operations?: readonly OperationReference[]
+}
+
 function registered(
   state: AgentState,
   { agent_id, total_ping_timeout_ms }: Admission,
-  reconcile: readonly TaskReference[],
+  { reconcile, reconcile_operations = [] }: Doubts,
   cx: Context,
 ): void {
   // Further answers to this round of attempts are late.
@@ -169,6 +184,7 @@ function registered(
     if (state.attempt !== attempt) return
     cx.raise({ type: 'REGISTERED' })
     for (const reference of reconcile) answerFor(state, reference, cx)
+    for (const reference of reconcile_operations) answerForOperation(state, reference, cx)
   }
   if (known !== undefined) {
     enter()

@@ -8,7 +8,9 @@ import type { ExecutorInfo } from '../../protocol/v1/command.ts'
 import type { FrameworkCapabilityType, FrameworkInfo } from '../../protocol/v1/framework.ts'
 import { isTerminal, type TaskState, type TaskStatus } from '../../protocol/v1/status.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
+import { resources } from '../../src/resources/index.ts'
 import type { Pid, Store } from '../../src/runtime/index.ts'
+import { type Ledger, newLedger } from './ledger.ts'
 import type { AgentOptions } from './options.ts'
 import type { AgentArgs } from './prepare.ts'
 
@@ -96,6 +98,8 @@ export interface AgentState {
   attempt: number
   detector: Pid | undefined
   updates: Pid | undefined
+  /** Until recovery has read the disk, that of an agent without operations. */
+  readonly ledger: Ledger
   readonly frameworks: Map<string, Framework>
   readonly completedTasks: CompletedTask[]
   readonly completedFrameworks: FrameworkInfo[]
@@ -123,6 +127,7 @@ export function newAgentState(args: AgentArgs, startedMs: number): AgentState {
     attempt: 0,
     detector: undefined,
     updates: undefined,
+    ledger: newLedger(resources(args.info.resources ?? [])),
     frameworks: new Map(),
     completedTasks: [],
     completedFrameworks: [],

@@ -1,0 +1,330 @@
+/** What an agent does with operations, and what of it survives. Spec: agent.md §8, resources.md §6. */
+import Value from 'typebox/value'
+import agentModule, { type AgentOptions } from '../../actors/agent/index.ts'
+import {
+  AcknowledgeOperation,
+  ApplyOperation,
+  type OperationUpdate,
+  type ReregisterAgent,
+  type UpdateResources,
+} from '../../protocol/agent.ts'
+import type { Payload } from '../../protocol/message.ts'
+import type { OfferOperation } from '../../protocol/v1/offer.ts'
+import { formatResources, resources } from '../../src/resources/index.ts'
+import type { Node } from '../../src/runtime/index.ts'
+import { type World, world } from '../support/nodes.ts'
+import {
+  create,
+  destroy,
+  grow,
+  reserve,
+  reserved,
+  unreserve,
+  volume,
+} from '../support/operations.ts'
+import { commandTask, type ScriptedMaster, scriptedMaster } from '../support/scripted-master.ts'
+import { assert, suite } from '../support/suite.ts'
+
+const test = suite('agent: operations')
+const VOLUMES = '/a/volumes/roles'
+
+class Lab {
+  readonly world: World
+  readonly master: ScriptedMaster
+  readonly node: Node
+  agent!: Node
+  #uuid = 0
+
+  static async start(): Promise<Lab> {
+    const w = world()
+    const master = scriptedMaster()
+    const lab = new Lab(w, master, await w.start('m', { children: [master.spec] }))
+    await lab.startAgent()
+    return lab
+  }
+
+  private constructor(w: World, master: ScriptedMaster, node: Node) {
+    this.world = w
+    this.master = master
+    this.node = node
+  }
+
+  async startAgent(more: Partial<AgentOptions> = {}): Promise<void> {
+    const ports = this.world.ports('a')
+    const given = { work_dir: '/a', resources: 'cpus:4;mem:1024;disk:1000', ...more }
+    const options = Value.Default(agentModule.options, given) as AgentOptions
+    const context = { ports, cluster: 'meseta', node: 'a' }
+    const children = await this.world.run(Promise.resolve(agentModule.children(options, context)))
+    this.agent = await this.world.start('a', { children })
+    this.master.agents.clear()
+    await this.world.until(() => this.master.agents.size > 0, 10_000)
+    await this.world.settle()
+  }
+
+  /** kill -9 and a new start on the same disk. */
+  async restart(): Promise<void> {
+    await this.world.crash(this.agent)
+    await this.startAgent()
+  }
+
+  /** Version of the agent's last report. */
+  get version(): string {
+    return this.report().resource_version ?? ''
+  }
+
+  report(): Payload<typeof ReregisterAgent> {
+    const types = ['REGISTER_AGENT', 'REREGISTER_AGENT', 'UPDATE_RESOURCES']
+    const last = this.master.heard.findLast(({ type }) => types.includes(type))
+    return last?.body as Payload<typeof ReregisterAgent>
+  }
+
+  /** The agent's total as it reports it, as text. */
+  get total(): string {
+    return formatResources(resources(this.report().total_resources ?? []))
+  }
+
+  /** Sends an operation; returns its uuid. */
+  apply(info: OfferOperation, version = this.version): Uint8Array {
+    const value = new Uint8Array(16).fill(++this.#uuid)
+    this.master.send(this.node, ApplyOperation, {
+      epoch: 1,
+      framework_id: { value: 'F1' },
+      operation_uuid: { value },
+      operation_id: { value: `op-${this.#uuid}` },
+      info,
+      resource_version: version,
+    })
+    return value
+  }
+
+  async done(info: OfferOperation): Promise<void> {
+    this.apply(info)
+    await this.world.settle()
+  }
+
+  updates(): Payload<typeof OperationUpdate>[] {
+    return this.of<Payload<typeof OperationUpdate>>('OPERATION_UPDATE')
+  }
+
+  get states(): string[] {
+    return this.updates().map(
+      ({ operation_id, status }) => `${operation_id?.value} ${status.state}`,
+    )
+  }
+
+  of<T>(wanted: string): T[] {
+    return this.master.heard.filter(({ type }) => type === wanted).map(({ body }) => body as T)
+  }
+
+  acknowledge({ operation_uuid, status }: Payload<typeof OperationUpdate>): void {
+    const status_uuid = status.uuid!
+    this.master.send(this.node, AcknowledgeOperation, { epoch: 1, operation_uuid, status_uuid })
+  }
+
+  async exists(path: string): Promise<boolean> {
+    return (await this.world.run(this.world.ports('a').disk.stat(path))) !== undefined
+  }
+}
+
+async function withVolume(): Promise<Lab> {
+  const lab = await Lab.start()
+  await lab.done(reserve(reserved('disk', 100)))
+  await lab.done(create(volume('v1', 40)))
+  return lab
+}
+
+test('operations are applied in order, told when durable, and survive kill -9', async () => {
+  const lab = await withVolume()
+  assert.equal(lab.states, ['op-1 OPERATION_FINISHED', 'op-2 OPERATION_FINISHED'])
+  assert.ok(await lab.exists(`${VOLUMES}/eng/v1`))
+  await lab.restart()
+  assert.match(lab.total, /disk:900;/)
+  assert.match(lab.total, /eng.*:60/)
+  assert.is(lab.report().operations?.length, 2)
+  await lab.world.stop()
+})
+
+test('a status is sent again until it is acknowledged, also by a new life of the agent', async () => {
+  const lab = await Lab.start()
+  await lab.done(reserve(reserved('cpus', 1)))
+  await lab.world.advance(10_000)
+  assert.equal(lab.states, ['op-1 OPERATION_FINISHED', 'op-1 OPERATION_FINISHED'])
+  await lab.restart()
+  await lab.world.until(() => lab.updates().length === 3, 1000)
+  const [first, , again] = lab.updates()
+  assert.equal(again?.status.uuid, first?.status.uuid)
+  lab.acknowledge(again!)
+  await lab.world.advance(60_000)
+  assert.is(lab.updates().length, 3)
+  await lab.restart()
+  assert.equal(lab.report().operations, [])
+  assert.match(lab.total, /eng/)
+  await lab.world.stop()
+})
+
+test('an acknowledgement of another status changes nothing', async () => {
+  const lab = await Lab.start()
+  await lab.done(reserve(reserved('cpus', 1)))
+  const [update] = lab.updates()
+  const uuid = { value: new Uint8Array(16) }
+  lab.acknowledge({ ...update!, status: { ...update!.status, uuid } })
+  await lab.world.advance(10_000)
+  assert.is(lab.updates().length, 2)
+  await lab.world.stop()
+})
+
+test('what was decided on an older report is dropped and changes nothing', async () => {
+  const lab = await Lab.start()
+  lab.apply(reserve(reserved('cpus', 1)), 'another version')
+  await lab.world.settle()
+  assert.equal(lab.states, ['op-1 OPERATION_DROPPED'])
+  await lab.restart()
+  assert.not.match(lab.total, /eng/)
+  await lab.world.stop()
+})
+
+test('what does not apply is an error, and the master is told what there really is', async () => {
+  const lab = await Lab.start()
+  const version = lab.version
+  await lab.done(reserve(reserved('cpus', 5)))
+  assert.equal(lab.states, ['op-1 OPERATION_ERROR'])
+  const [correction] = lab.of<Payload<typeof UpdateResources>>('UPDATE_RESOURCES')
+  assert.match(formatResources(resources(correction!.total_resources)), /cpus:4/)
+  // What the master had decided in the meantime on the strength of it falls with it.
+  lab.apply(unreserve(reserved('cpus', 5)), version)
+  await lab.world.settle()
+  assert.is(lab.states.at(-1), 'op-2 OPERATION_DROPPED')
+  await lab.world.stop()
+})
+
+test('whenever the agent dies during CREATE, the volume is there exactly if its resources say so', async () => {
+  const outcomes = new Set<boolean>()
+  for (let ms = 0; ms <= 60; ms += 5) {
+    const lab = await Lab.start()
+    await lab.done(reserve(reserved('disk', 100)))
+    lab.world.ports('a').disk.setFaults({ latencyMs: () => 10 })
+    lab.apply(create(volume('v1', 40)))
+    await lab.world.advance(ms)
+    await lab.world.crash(lab.agent)
+    lab.world.ports('a').disk.setFaults({})
+    await lab.startAgent()
+    const there = await lab.exists(`${VOLUMES}/eng/v1`)
+    const known = lab.total.includes('v1')
+    assert.is(there, known, `after ${ms} ms`)
+    const told = lab.report().operations?.length === 2
+    assert.is(told, known, `the outcome after ${ms} ms`)
+    outcomes.add(known)
+    await lab.world.stop()
+  }
+  assert.ok(outcomes.has(true))
+})
+
+test('whenever the agent dies during DESTROY, the data is there exactly if its resources say so', async () => {
+  for (let ms = 0; ms <= 30; ms += 5) {
+    const lab = await withVolume()
+    const { disk } = lab.world.ports('a')
+    await lab.world.run(disk.writeFile(`${VOLUMES}/eng/v1/data`, new Uint8Array(3)))
+    disk.setFaults({ latencyMs: () => 10 })
+    lab.apply(destroy(volume('v1', 40)))
+    await lab.world.advance(ms)
+    await lab.world.crash(lab.agent)
+    disk.setFaults({})
+    await lab.startAgent()
+    assert.is(await lab.exists(`${VOLUMES}/eng/v1/data`), lab.total.includes('v1'), `${ms} ms`)
+    await lab.world.stop()
+  }
+})
+
+test('a volume that is made again at once is empty', async () => {
+  const lab = await withVolume()
+  const { disk } = lab.world.ports('a')
+  await lab.world.run(disk.writeFile(`${VOLUMES}/eng/v1/data`, new Uint8Array(3)))
+  disk.setFaults({ latencyMs: () => 10 })
+  lab.apply(reserve(reserved('cpus', 1)))
+  lab.apply(destroy(volume('v1', 40)))
+  lab.apply(create(volume('v1', 60)))
+  await lab.world.advance(1000)
+  assert.is(lab.states.at(-1), 'op-5 OPERATION_FINISHED')
+  assert.ok(await lab.exists(`${VOLUMES}/eng/v1`))
+  assert.not(await lab.exists(`${VOLUMES}/eng/v1/data`))
+  await lab.world.stop()
+})
+
+test('a task finds its volume in its sandbox, though both were ordered at once', async () => {
+  const lab = await Lab.start()
+  lab.world.ports('a').disk.setFaults({ latencyMs: () => 10 })
+  lab.apply(reserve(reserved('disk', 100)))
+  lab.apply(create(volume('v1', 40)))
+  lab.master.run(lab.node, [commandTask('t1', 'true', { resources: [volume('v1', 40)] })])
+  await lab.world.advance(5000)
+  const link = '/a/slaves/A1/frameworks/F1/executors/t1/runs/latest/data'
+  assert.is(await lab.world.run(lab.world.ports('a').disk.readlink(link)), `${VOLUMES}/eng/v1`)
+  assert.ok(lab.master.statusesOf('t1').includes('TASK_STARTING'))
+  await lab.world.stop()
+})
+
+test('a task on a volume that is not there is dropped', async () => {
+  const lab = await Lab.start()
+  lab.master.run(lab.node, [commandTask('t1', 'true', { resources: [volume('v1', 40)] })])
+  await lab.world.settle()
+  assert.is(lab.master.lastStatus('t1')?.reason, 'REASON_RESOURCES_UNKNOWN')
+  assert.is(lab.master.lastStatus('t1')?.state, 'TASK_DROPPED')
+  await lab.world.stop()
+})
+
+test('a volume cannot be shown outside the sandbox', async () => {
+  const lab = await withVolume()
+  for (const [id, path] of [
+    ['t1', '/data'],
+    ['t2', '../data'],
+  ] as const) {
+    const resources = [volume('v1', 40, 'eng', path)]
+    lab.master.run(lab.node, [commandTask(id, 'true', { resources })])
+    await lab.world.settle()
+    assert.is(lab.master.lastStatus(id)?.state, 'TASK_ERROR')
+  }
+  await lab.world.stop()
+})
+
+test('a volume in use is not destroyed', async () => {
+  const lab = await withVolume()
+  lab.master.run(lab.node, [commandTask('t1', 'true', { resources: [volume('v1', 40)] })])
+  await lab.world.settle()
+  await lab.done(destroy(volume('v1', 40)))
+  assert.is(lab.states.at(-1), 'op-3 OPERATION_ERROR')
+  assert.ok(await lab.exists(`${VOLUMES}/eng/v1`))
+  await lab.world.advance(5000)
+  await lab.done(destroy(volume('v1', 40)))
+  assert.is(lab.states.at(-1), 'op-4 OPERATION_FINISHED')
+  await lab.world.stop()
+})
+
+test('a volume grows by what is free, and keeps what is in it', async () => {
+  const lab = await withVolume()
+  const { disk } = lab.world.ports('a')
+  await lab.world.run(disk.writeFile(`${VOLUMES}/eng/v1/data`, new Uint8Array(3)))
+  await lab.done(grow(volume('v1', 40), reserved('disk', 10)))
+  assert.is(lab.states.at(-1), 'op-3 OPERATION_FINISHED')
+  await lab.restart()
+  assert.match(lab.total, /v1.*:50/)
+  assert.ok(await lab.exists(`${VOLUMES}/eng/v1/data`))
+  await lab.world.stop()
+})
+
+test('an agent whose flags do not hold its volumes any more refuses to start', async () => {
+  const lab = await withVolume()
+  await lab.world.crash(lab.agent)
+  const start = () => lab.startAgent({ resources: 'cpus:4;mem:1024;disk:10' })
+  await start().then(
+    () => assert.unreachable('it must not start'),
+    (error: { code: string; message: string }) => {
+      assert.is(error.code, 'INCOMPATIBLE_AGENT')
+      assert.match(error.message, /does not fit/)
+    },
+  )
+  await lab.startAgent()
+  assert.match(lab.total, /v1/)
+  await lab.world.stop()
+})
+
+test.run()
