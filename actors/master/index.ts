@@ -104,7 +104,7 @@ export default nodeModule({
     const replicated = log({
       path: log_dir || `${work_dir}/log`,
       node,
-      replicas: replicas.length === 0 ? [node] : replicas,
+      replicas: replicas === '' ? [node] : replicas.split(',').map((name) => name.trim()),
       ...(quorum > 0 && { quorum }),
       autoInitialize: options.log_auto_initialize,
       leaseMs,

@@ -16,10 +16,11 @@ export const MasterOptions = Type.Object({
     description: "directory of this master's replica of the log, default: log in the work dir",
     default: '',
   }),
-  replicas: Type.Array(Type.String(), {
+  replicas: Type.String({
     description:
-      'names of the nodes of all masters, the same list on each; default: this node alone',
-    default: [],
+      'names of the nodes of all masters, separated by commas, the same list on each (default: this node alone)',
+    default: '',
+    placeholder: 'NAME,...',
   }),
   quorum: Type.Integer({
     description: 'replicas that make a decision; 0 = the smallest majority',

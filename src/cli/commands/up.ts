@@ -37,10 +37,10 @@ const own = {
     placeholder: 'PORT',
   }),
   masters: Type.Integer({
-    description: 'number of masters: 1, as standbys need elections',
+    description: 'number of masters, each with a replica of the registry; odd numbers are of use',
     default: 1,
     minimum: 1,
-    maximum: 1,
+    maximum: 7,
   }),
   agents: Type.Integer({ description: 'number of agents', default: 3, minimum: 1, maximum: 100 }),
   resources: Type.String({

@@ -15,7 +15,7 @@ import { Brokers } from './brokers.ts'
 import { SupervisedChild } from './child.ts'
 import { killProcessesIn } from './leftovers.ts'
 import { awaitAgents } from './ready.ts'
-import { agentFlags, masterFlags } from './shares.ts'
+import { agentFlags, masterFlags, masterNames } from './shares.ts'
 
 export interface ClusterOptions {
   readonly cluster: string
@@ -85,9 +85,8 @@ export class LocalCluster {
     mkdirSync(join(workDirectory, 'logs'), { recursive: true })
     if (this.#natsUrl === '') await this.#startBrokers()
     for (const url of this.#natsUrl.split(',')) onChange(`broker       ${url}`)
-    for (const index of range(masters)) {
-      await this.#startChild(`master-${index + 1}`, 'master', masterFlags())
-    }
+    const names = masterNames(masters)
+    await Promise.all(names.map((name) => this.#startChild(name, 'master', masterFlags(names))))
     const machine = { cpus: availableParallelism(), memoryMb: totalmem() / 2 ** 20 }
     await Promise.all(
       range(agents).map((index) => {

@@ -18,7 +18,7 @@ import { resolveSettings, section } from '../settings.ts'
 import type { ClusterOptions } from './cluster.ts'
 import { killProcessesIn } from './leftovers.ts'
 import { awaitAgents } from './ready.ts'
-import { agentFlags, masterFlags } from './shares.ts'
+import { agentFlags, masterFlags, masterNames } from './shares.ts'
 
 /** What `up` needs of a cluster, wherever its nodes are. */
 export class InProcessCluster {
@@ -37,8 +37,8 @@ export class InProcessCluster {
     const { workDirectory, masters, agents, onChange } = this.#options
     mkdirSync(join(workDirectory, 'logs'), { recursive: true })
     this.#logFile = openSync(join(workDirectory, 'logs', 'nodes.log'), 'a')
-    for (let index = 1; index <= masters; index++)
-      await this.#host('master', `master-${index}`, masterFlags())
+    const names = masterNames(masters)
+    await Promise.all(names.map((name) => this.#host('master', name, masterFlags(names))))
     const machine = { cpus: availableParallelism(), memoryMb: totalmem() / 2 ** 20 }
     for (let index = 0; index < agents; index++) {
       const flags = agentFlags(machine, index, agents, this.#options.resources)

@@ -41,9 +41,17 @@ export function agentShare(machine: Machine, index: number, agents: number, give
  */
 const allocationIntervalMs = 100
 
-/** Flags of a master of `meseta up`. */
-export function masterFlags(): ReadonlyArray<readonly [string, string]> {
-  return [['--allocation-interval-ms', String(allocationIntervalMs)]]
+/** Names of the masters of `meseta up`. */
+export function masterNames(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `master-${index + 1}`)
+}
+
+/** Flags of each master of `meseta up`. */
+export function masterFlags(names: readonly string[]): ReadonlyArray<readonly [string, string]> {
+  return [
+    ['--allocation-interval-ms', String(allocationIntervalMs)],
+    ['--replicas', names.join(',')],
+  ]
 }
 
 /** Agents are on one machine here, and no crowd: they need not be polite for long. */
