@@ -64,8 +64,8 @@ function waitFor(
   cx: Context,
 ): number {
   const look = leaseMs / LOOKS
-  const jitterMs = cx.random.next() * (look / 2)
-  if (code !== 'LOG_LEASED') return look / 4 + jitterMs
+  const jitterMs = (cx.random.next() * look) / 4
+  if (code !== 'LOG_LEASED') return look / 10 + jitterMs
   const { remaining_ms = 0 } = (details ?? {}) as { remaining_ms?: number }
   return remaining_ms > look ? look : remaining_ms + jitterMs
 }
