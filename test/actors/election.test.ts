@@ -206,6 +206,7 @@ test('replicas that were restarted remember no lease, and wait as long as one co
   for (const name of others) await m.crash(name)
   for (const name of others) await m.start(name)
   await m.reign(2)
+  await m.w.advance(5_000)
   assertExclusive(m)
   cut.remove()
   await m.w.stop()
