@@ -6,53 +6,78 @@
  *
  * | key                  | value |
  * | ---                  | --- |
- * | `resources`          | LedgerRecord |
- * | `resources.target`   | LedgerRecord that `resources` is to become, while its volumes change |
+ * | `resources`          | Resource[]: those that the flags do not tell |
+ * | `operation/U`        | Operation with its outcome, by uuid in hex, until that is acknowledged |
+ * | `resources.target`   | LedgerChange under way, while volumes are removed and made |
  */
 import { encode, unpack } from '../../protocol/codec.ts'
 import type { Operation } from '../../protocol/v1/offer.ts'
 import type { Resource } from '../../protocol/v1/resources.ts'
 import type { Disk, Store, StoreOperation } from '../../src/runtime/index.ts'
-import { changeVolumes, type VolumePlace } from './volumes.ts'
+import { hex } from './ledger.ts'
+import { changeVolumes, type VolumeChanges } from './volumes.ts'
 
-export interface LedgerRecord {
-  /** Those that the flags do not tell: dynamically reserved ones and persistent volumes. */
+/** What one write changes. */
+export interface LedgerChange extends VolumeChanges {
+  /** All that the flags do not tell: dynamically reserved ones and persistent volumes. */
   readonly resources: readonly Resource[]
-  readonly operations: readonly Operation[]
-  /** What turns the former record's volumes into these. */
-  readonly remove: readonly VolumePlace[]
-  readonly make: readonly VolumePlace[]
+  /** New ones, and the uuids in hex of those that were acknowledged. */
+  readonly ended: readonly Operation[]
+  readonly acknowledged: readonly string[]
 }
 
-const keys = { state: 'resources', target: 'resources.target' }
+const keys = {
+  resources: 'resources',
+  target: 'resources.target',
+  operation: (uuid: string) => `operation/${uuid}`,
+}
 
 /** @throws DiskError: what is on disk is unknown then, the agent must start anew */
-export async function writeLedger(disk: Disk, store: Store, record: LedgerRecord): Promise<void> {
-  if (record.remove.length + record.make.length > 0) {
-    await store.commit([put(keys.target, record)])
-    await changeVolumes(disk, record)
+export async function writeLedger(disk: Disk, store: Store, change: LedgerChange): Promise<void> {
+  if (change.remove.length + change.make.length > 0) {
+    await store.commit([put(keys.target, change)])
+    await changeVolumes(disk, change)
   }
   await store.commit([
-    put(keys.state, { ...record, remove: [], make: [] }),
-    { type: 'delete', key: keys.target },
+    put(keys.resources, change.resources),
+    ...change.ended.map((each) => put(keys.operation(hex(each.uuid.value)), each)),
+    ...change.acknowledged.map((uuid) => drop(keys.operation(uuid))),
+    drop(keys.target),
   ])
 }
 
-/** What is or is to be; nothing if no operation was ever applied. Changes nothing. */
-export async function readLedger(store: Store): Promise<LedgerRecord | undefined> {
-  const found = (await store.get(keys.target)) ?? (await store.get(keys.state))
-  return found === undefined ? undefined : (unpack(found) as LedgerRecord)
+/** What is reserved or is going to be. Changes nothing. */
+export async function readCheckpointed(store: Store): Promise<readonly Resource[]> {
+  const change = await readChange(store)
+  if (change !== undefined) return change.resources
+  const found = await store.get(keys.resources)
+  return found === undefined ? [] : (unpack(found) as Resource[])
 }
 
-/** The same, after what a former life began was brought to its end. */
-export async function recoverLedger(disk: Disk, store: Store): Promise<LedgerRecord | undefined> {
-  const record = await readLedger(store)
-  if (record !== undefined && record.remove.length + record.make.length > 0) {
-    await writeLedger(disk, store, record)
+/** The ledger, after the change that a former life began was brought to its end. */
+export async function recoverLedger(
+  disk: Disk,
+  store: Store,
+): Promise<{ readonly resources: readonly Resource[]; readonly operations: Operation[] }> {
+  const change = await readChange(store)
+  if (change !== undefined) await writeLedger(disk, store, change)
+  // `0` follows `/` in the order of keys.
+  const operations = await store.range('operation/', 'operation0')
+  return {
+    resources: await readCheckpointed(store),
+    operations: operations.map(([, value]) => unpack(value) as Operation),
   }
-  return record
 }
 
-function put(key: string, record: LedgerRecord): StoreOperation {
-  return { type: 'put', key, value: encode(record) }
+async function readChange(store: Store): Promise<LedgerChange | undefined> {
+  const found = await store.get(keys.target)
+  return found === undefined ? undefined : (unpack(found) as LedgerChange)
+}
+
+function put(key: string, value: unknown): StoreOperation {
+  return { type: 'put', key, value: encode(value) }
+}
+
+function drop(key: string): StoreOperation {
+  return { type: 'delete', key }
 }

@@ -34,6 +34,8 @@ export interface Ledger {
   dirty: boolean
   /** A write is under way. */
   writing: boolean
+  /** Acknowledged since then, by uuid in hex. */
+  readonly acknowledged: Set<string>
   /** Volumes to remove and to make with the next write, by path. */
   readonly remove: Map<string, VolumePlace>
   readonly make: Map<string, VolumePlace>
@@ -58,6 +60,7 @@ export function newLedger(total: Resources): Ledger {
     operations: new Map(),
     dirty: false,
     writing: false,
+    acknowledged: new Set(),
     remove: new Map(),
     make: new Map(),
     waiting: [],

@@ -21,7 +21,7 @@ import {
   operationDocument,
   type Refusal,
 } from './ledger.ts'
-import { type LedgerRecord, writeLedger } from './ledger-store.ts'
+import { type LedgerChange, writeLedger } from './ledger-store.ts'
 import { obeys } from './registration.ts'
 import { type AgentState, agentId } from './state.ts'
 
@@ -50,6 +50,7 @@ export const operations = {
     const uuid = operation?.document.latest_status.uuid
     if (uuid === undefined || hex(uuid.value) !== hex(status_uuid.value)) return
     state.ledger.operations.delete(key)
+    state.ledger.acknowledged.add(key)
     cx.cancel(timerId(key))
     write(state, cx)
   },
@@ -126,18 +127,17 @@ function write(state: AgentState, cx: Context): void {
   if (ledger.writing) return
   ledger.dirty = false
   ledger.writing = true
-  const record = takeRecord(ledger)
-  const covered = [...ledger.operations.keys()]
+  const change = takeChange(ledger)
   cx.job(
-    () => writeLedger(cx.ports.disk, store, record),
+    () => writeLedger(cx.ports.disk, store, change),
     (outcome) => {
       if (!outcome.ok) throw outcome.error
       ledger.writing = false
-      for (const key of covered) {
-        const operation = ledger.operations.get(key)
-        if (operation === undefined || operation.durable) continue
+      for (const { uuid } of change.ended) {
+        const operation = ledger.operations.get(hex(uuid.value))
+        if (operation === undefined) continue
         operation.durable = true
-        sendFirst(state, key, cx)
+        sendFirst(state, hex(uuid.value), cx)
       }
       const { waiting } = ledger
       ledger.waiting = ledger.waitingNext
@@ -148,16 +148,20 @@ function write(state: AgentState, cx: Context): void {
   )
 }
 
-function takeRecord(ledger: Ledger): LedgerRecord {
-  const record = {
+/** What has changed since the last write began. */
+function takeChange(ledger: Ledger): LedgerChange {
+  const ended = [...ledger.operations.values()].filter(({ durable }) => !durable)
+  const change = {
     resources: checkpointed(ledger),
-    operations: [...ledger.operations.values()].map(({ document }) => document),
+    ended: ended.map(({ document }) => document),
+    acknowledged: [...ledger.acknowledged],
     remove: [...ledger.remove.values()],
     make: [...ledger.make.values()],
   }
+  ledger.acknowledged.clear()
   ledger.remove.clear()
   ledger.make.clear()
-  return record
+  return change
 }
 
 function sendFirst(state: AgentState, key: string, cx: Context): void {

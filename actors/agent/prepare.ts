@@ -20,7 +20,7 @@ import {
 } from '../../src/resources/index.ts'
 import { DiskError, type Ports, type Store } from '../../src/runtime/index.ts'
 import { readIdentity } from './checkpoints.ts'
-import { type LedgerRecord, readLedger } from './ledger-store.ts'
+import { readCheckpointed } from './ledger-store.ts'
 import type { AgentOptions } from './options.ts'
 import { metaPath } from './paths.ts'
 
@@ -39,7 +39,7 @@ export async function prepareAgent(given: AgentOptions, ports: Ports): Promise<A
   const bootId = await ports.host.bootId()
   const store = await openStore(options.work_dir, ports)
   const known = await readIdentity(store)
-  const misfit = misfitOf(info, await readLedger(store))
+  const misfit = misfitOf(info, await readCheckpointed(store))
   if (misfit !== undefined) {
     await store.close()
     const agent_id = known.info?.id?.value ?? 'a new agent'
@@ -104,10 +104,9 @@ function storageFailed(path: string, error: unknown): MesetaError {
 }
 
 /** What forbids to use resources that were reserved or made volumes before, or undefined. */
-function misfitOf(info: AgentInfo, ledger: LedgerRecord | undefined): string | undefined {
-  if (ledger === undefined) return undefined
+function misfitOf(info: AgentInfo, checkpointed: readonly Resource[]): string | undefined {
   const flags = resources(info.resources ?? [])
-  const total = applyCheckpointed(flags, resources(ledger.resources))
+  const total = applyCheckpointed(flags, resources(checkpointed))
   return total.ok ? undefined : total.error.message
 }
 

@@ -21,7 +21,7 @@ import { watchDisk } from './gc.ts'
 import { shutDownFramework } from './kill.ts'
 import { commandInfo } from './launch.ts'
 import { hex } from './ledger.ts'
-import { type LedgerRecord, recoverLedger } from './ledger-store.ts'
+import { recoverLedger } from './ledger-store.ts'
 import { differenceOf } from './prepare.ts'
 import {
   type AgentState,
@@ -58,7 +58,7 @@ export const recovery = {
       (outcome) => {
         if (!outcome.ok) throw outcome.error
         const [found, ledger] = outcome.value
-        if (ledger !== undefined) restoreLedger(state, ledger, found.info?.id?.value)
+        restoreLedger(state, ledger, found.info?.id?.value)
         restore(state, found, streams, cx)
       },
     )
@@ -68,15 +68,15 @@ export const recovery = {
 /** The flags' resources with what operations made of them. */
 function restoreLedger(
   { ledger, info }: AgentState,
-  record: LedgerRecord,
+  found: Awaited<ReturnType<typeof recoverLedger>>,
   agent: string | undefined,
 ): void {
   const flags = resources(info.resources ?? [])
-  const total = applyCheckpointed(flags, resources(record.resources))
+  const total = applyCheckpointed(flags, resources(found.resources))
   // Looked at before the agent was started (prepare.ts).
   if (!total.ok) throw new Error(formatFault(total.error))
   ledger.total = total.value
-  for (const document of record.operations) {
+  for (const document of found.operations) {
     // Those of the agent that was here before a reboot concern nobody.
     if (document.agent_id?.value !== agent) continue
     const operation = { document, durable: true, intervalMs: 0 }

@@ -131,28 +131,42 @@ export function applyOperation(
 
 /** The operation as it is applied to agent totals, which are stored unallocated (§6). */
 export function unallocatedOperation(operation: OfferOperation): OfferOperation {
-  const strip = (list: readonly Resource[]) => list.map(withoutAllocation)
+  return changeResources(operation, withoutAllocation)
+}
+
+/** The operation with the role of its offer where a framework left the allocation out (§3.6). */
+export function allocatedOperation(operation: OfferOperation, role: string): OfferOperation {
+  return changeResources(operation, (resource) =>
+    resource.allocation_info?.role === undefined
+      ? { ...resource, allocation_info: { role } }
+      : resource,
+  )
+}
+
+/** The speculative operation with each of its resources changed. */
+function changeResources(
+  operation: OfferOperation,
+  change: (resource: Resource) => Resource,
+): OfferOperation {
+  const all = (list: readonly Resource[]) => list.map(change)
   const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation
   return {
     ...operation,
     ...(reserve && {
       reserve: {
         ...reserve,
-        ...(reserve.source && { source: strip(reserve.source) }),
-        ...(reserve.resources && { resources: strip(reserve.resources) }),
+        ...(reserve.source && { source: all(reserve.source) }),
+        ...(reserve.resources && { resources: all(reserve.resources) }),
       },
     }),
-    ...(unreserve?.resources && { unreserve: { resources: strip(unreserve.resources) } }),
-    ...(create?.volumes && { create: { volumes: strip(create.volumes) } }),
-    ...(destroy?.volumes && { destroy: { volumes: strip(destroy.volumes) } }),
+    ...(unreserve?.resources && { unreserve: { resources: all(unreserve.resources) } }),
+    ...(create?.volumes && { create: { volumes: all(create.volumes) } }),
+    ...(destroy?.volumes && { destroy: { volumes: all(destroy.volumes) } }),
     ...(grow_volume && {
-      grow_volume: {
-        volume: withoutAllocation(grow_volume.volume),
-        addition: withoutAllocation(grow_volume.addition),
-      },
+      grow_volume: { volume: change(grow_volume.volume), addition: change(grow_volume.addition) },
     }),
     ...(shrink_volume && {
-      shrink_volume: { ...shrink_volume, volume: withoutAllocation(shrink_volume.volume) },
+      shrink_volume: { ...shrink_volume, volume: change(shrink_volume.volume) },
     }),
   }
 }
