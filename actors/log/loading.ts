@@ -1,7 +1,7 @@
 /** The beginning of a replica's life: it opens its store and reads all of it. Its status then says how to go on. */
 import { type Context, DiskError } from '../../src/runtime/index.ts'
 import { waitForForgotten } from './leasing.ts'
-import { condemnation, load as loadStore } from './records.ts'
+import { condemnation, load as loadStore, ownerOf } from './records.ts'
 import { emptyReplica } from './replica.ts'
 import { type ReplicaState, timing } from './state.ts'
 
@@ -16,6 +16,13 @@ export function load(state: ReplicaState, cx: Context, attempt = 1): void {
     const close = () => void store.close().catch(() => undefined)
     if (signal.aborted) close()
     else signal.addEventListener('abort', close)
+    const owner = await ownerOf(store)
+    if (owner !== undefined && owner !== node) {
+      // Another's votes are not ours, and not ours to take away.
+      throw new Error(
+        `${path} holds the replica of ${owner}: start ${node} on a directory of its own, or under that name`,
+      )
+    }
     const loaded = await loadStore(store, node)
     if (!loaded.ok) await store.commit([condemnation(node)])
     return { store, loaded }
@@ -24,7 +31,8 @@ export function load(state: ReplicaState, cx: Context, attempt = 1): void {
     if (!outcome.ok) {
       // The former incarnation of this actor may still be closing it.
       if (!isHeld(outcome.error) || attempt >= REOPEN_ATTEMPTS_MAX) {
-        throw new Error(`log ${path} cannot be read`, { cause: outcome.error })
+        const { message } = outcome.error
+        throw new Error(`the log cannot be read: ${message}`, { cause: outcome.error })
       }
       cx.after('open again', timing.reopenMs, () => load(state, cx, attempt + 1))
       return

@@ -135,6 +135,12 @@ export interface Loaded {
   readonly first: number
 }
 
+/** The node whose replica a store holds, if it says so. */
+export async function ownerOf(store: Store): Promise<string | undefined> {
+  const metadata = opened<Metadata>(METADATA, await store.get(METADATA))
+  return metadata.ok ? metadata.value?.node : undefined
+}
+
 /**
  * Reads a whole store, chunk by chunk. The error is a sentence: what stands there is not what was written.
  * @throws DiskError if it cannot be read
@@ -146,8 +152,6 @@ export async function load(store: Store, node: string): Promise<Result<Loaded>> 
   if (!progress.ok) return progress
   const replica = emptyReplica(node)
   if (metadata.value !== undefined) {
-    if (metadata.value.node !== node)
-      return err(`it belongs to the replica of ${metadata.value.node}`)
     Object.assign(replica, metadata.value)
   }
   if (replica.status === 'CORRUPT') return ok({ replica, first: 0 })

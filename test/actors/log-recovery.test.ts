@@ -112,6 +112,27 @@ for (const [damage, of] of damages) {
   })
 }
 
+test("a replica that is given another's disk says whose it is, and leaves it as it is", async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  const items = numbered(10)
+  await appendAll(c, probe, 'a', epoch, items)
+  await c.crash('b')
+  await c.crash('c')
+  const children = [log({ path: PATH, node: 'b', replicas: c.names })]
+  const swapped = await c.w.start('b', { children, ports: c.w.ports('c') })
+  await c.w.advance(5_000)
+  const said = c.w.troubles('c').map(({ fields }) => String(fields?.stack ?? ''))
+  assert.ok(said.some((line) => line.includes('holds the replica of c')))
+  await c.w.crash(swapped)
+  c.w.ports('c').endProcess()
+  await c.start('c')
+  await c.untilStatus('c', 'VOTING')
+  assert.equal(await contents(c, 'c'), items)
+  await c.w.stop()
+})
+
 test('damage that a read finds takes the replica out of the quorum until it is filled again', async () => {
   const c = await cluster(3)
   const probe = await c.probe('a')
