@@ -146,6 +146,10 @@ export const GetMaster = read('GET_MASTER', 'Who leads, and since when.', {
     /** Seconds since the Unix epoch. */
     start_time: Type.Optional(Double),
     elected_time: Type.Optional(Double),
+    /** Ours: grows with every change of leadership. */
+    epoch: Type.Optional(Type.Integer()),
+    /** Ours: names of all masters' nodes. */
+    masters: Type.Optional(Type.Array(Type.String())),
   }),
 })
 

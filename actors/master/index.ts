@@ -32,8 +32,10 @@ import { Calls } from './internal.ts'
 import { parseWeights } from './leadership.ts'
 import { lifecycle } from './machine.ts'
 import { makeOffers } from './offers.ts'
+import { operationUpdated } from './operations.ts'
 import { MasterOptions } from './options.ts'
 import { registerAgent, unregisterAgent } from './registration.ts'
+import { resourcesUpdated } from './reports.ts'
 import { reregisterAgent } from './reregistration.ts'
 import type { Agent, MasterArgs, MasterState } from './state.ts'
 import { updateStatus } from './tasks.ts'
@@ -71,6 +73,10 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
         if (agent.id === agent_id.value) unregisterAgent(state, agent, cx)
       })
     },
+    OPERATION_UPDATE: (state, update, cx) =>
+      fromAgent(state, cx, (agent) => operationUpdated(state, agent, update, cx)),
+    UPDATE_RESOURCES: (state, report, cx) =>
+      fromAgent(state, cx, (agent) => resourcesUpdated(state, agent, report, cx)),
     STATUS_UPDATE: (state, update, cx) =>
       fromAgent(state, cx, (agent) => updateStatus(state, agent, update, cx)),
     EXITED_EXECUTOR: (state, exit, cx) =>
@@ -101,10 +107,11 @@ export default nodeModule({
   async children(options, { node }) {
     parseWeights(options.weights)
     const { work_dir, log_dir, replicas, quorum, lease_ms: leaseMs } = options
+    const masters = replicas === '' ? [node] : replicas.split(',').map((name) => name.trim())
     const replicated = log({
       path: log_dir || `${work_dir}/log`,
       node,
-      replicas: replicas === '' ? [node] : replicas.split(',').map((name) => name.trim()),
+      replicas: masters,
       ...(quorum > 0 && { quorum }),
       autoInitialize: options.log_auto_initialize,
       leaseMs,
@@ -116,6 +123,7 @@ export default nodeModule({
     })
     const args = {
       options,
+      masters,
       registrar: pid('registrar', node),
       allocator: pid('allocator', node),
     }

@@ -43,6 +43,8 @@ function carryOut(state: MasterState, call: MasterCall, cx: Context): Result<obj
           master_info: state.info,
           start_time: state.startMs / 1000,
           elected_time: state.electedMs / 1000,
+          epoch: state.epoch,
+          masters: state.masters,
         },
       })
     case 'GET_STATE':

@@ -7,12 +7,14 @@ import type { Share } from '../../protocol/allocator.ts'
 import type { Fields } from '../../protocol/splice.ts'
 import { type Subjects, subjects } from '../../protocol/subjects.ts'
 import type {
+  AgentCapabilityType,
   AgentInfo,
   ExecutorInfo,
   FrameworkCapabilityType,
   FrameworkInfo,
   MasterInfo,
   OfferConstraints,
+  Operation,
   Resource,
   Task,
   TimeInfo,
@@ -33,8 +35,13 @@ export interface Agent {
   connected: boolean
   readonly registeredMs: number
   reregisteredMs: number | undefined
-  /** Frozen; canonical format without allocation. */
+  /** Frozen; canonical format without allocation. With what operations under way will have made of it. */
   total: Resources
+  /** Of the agent's last report of its resources; operations that were decided on another one are void. */
+  resourceVersion: string
+  capabilities: ReadonlySet<AgentCapabilityType>
+  /** Those that are not acknowledged, by uuid in hex. */
+  readonly operations: Map<string, Operation>
   /** Pings sent since the last pong. */
   missedPings: number
   readonly tasks: Set<Task>
@@ -86,6 +93,8 @@ export interface Framework {
   readonly unreachable: LRUCache<string, Task>
   /** Oldest first; bounded. */
   readonly completed: Task[]
+  /** Those that it gave an id and has not acknowledged, by that id. */
+  readonly operations: Map<string, Operation>
   readonly offers: Set<Offer>
 }
 
@@ -104,6 +113,7 @@ const REMOVED_AGENTS_MAX = 100_000
 
 export interface MasterState {
   readonly options: MasterOptions
+  readonly masters: readonly string[]
   readonly subjects: Subjects
   readonly registrar: Pid
   readonly allocator: Pid
@@ -141,14 +151,20 @@ export interface MasterState {
 
 export interface MasterArgs {
   readonly options: MasterOptions
+  /** Nodes of all masters, this one's too. */
+  readonly masters: readonly string[]
   readonly registrar: Pid
   readonly allocator: Pid
 }
 
-export function newState({ options, registrar, allocator }: MasterArgs, cx: Context): MasterState {
+export function newState(
+  { options, masters, registrar, allocator }: MasterArgs,
+  cx: Context,
+): MasterState {
   const hostname = options.hostname || cx.host.hostname
   return {
     options,
+    masters,
     subjects: subjects(cx.cluster),
     registrar,
     allocator,
@@ -208,11 +224,26 @@ export function newFramework(state: MasterState, info: FrameworkInfo): Framework
     tasks: new Map(),
     unreachable: new LRUCache({ max: state.options.max_unreachable_tasks_per_framework }),
     completed: [],
+    operations: operationsOf(state, id),
     offers: new Set(),
   }
   setFrameworkInfo(framework, info)
   state.frameworks.set(id, framework)
   return framework
+}
+
+/** Operations of a framework that agents have told of before it came. */
+function operationsOf(state: MasterState, frameworkId: string): Map<string, Operation> {
+  const found = new Map<string, Operation>()
+  for (const { operations } of state.agents.values()) {
+    for (const operation of operations.values()) {
+      const id = operation.latest_status.operation_id?.value
+      if (operation.framework_id?.value === frameworkId && id !== undefined) {
+        found.set(id, operation)
+      }
+    }
+  }
+  return found
 }
 
 /** Takes over what a framework says of itself. */

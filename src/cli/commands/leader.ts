@@ -19,7 +19,7 @@ export const leaderCommand = command({
   run: ({ options, terminal }) =>
     withCluster(options, async (client) => {
       const { get_master: master } = await client.master(GetMaster)
-      const { master_info: info, elected_time, start_time } = master
+      const { master_info: info, elected_time, start_time, epoch, masters } = master
       if (options.output === 'json') return terminal.out(renderJson(master))
       if (options.output === 'name') return terminal.out(`${info?.id ?? ''}\n`)
       terminal.out(
@@ -28,6 +28,8 @@ export const leaderCommand = command({
             ['leader', info?.id ?? '-'],
             ['host', info?.hostname ?? '-'],
             ['actor', info?.pid ?? '-'],
+            ['epoch', epoch === undefined ? '-' : String(epoch)],
+            ['masters', masters?.join(', ') ?? '-'],
             ['version', info?.version ?? '-'],
             ['elected', timestamp(elected_time === undefined ? undefined : elected_time * 1000)],
             ['started', timestamp(start_time === undefined ? undefined : start_time * 1000)],
