@@ -142,6 +142,34 @@ export const UseResources = message(
   Type.Object({ shares: Type.Array(Share) }),
 )
 
+/** One exchange of an operation (resources.md §6): `consumed` is there no more, `converted` is instead. */
+export const Conversion = Type.Object({
+  consumed: Type.Array(Resource),
+  converted: Type.Array(Resource),
+})
+export type Conversion = Static<typeof Conversion>
+
+export const UpdateAllocation = message(
+  'UPDATE_ALLOCATION',
+  'Operations have changed what was offered to a framework, and the total of the agent with it.',
+  Type.Object({
+    framework_id: Type.String(),
+    role: Type.String(),
+    agent_id: Type.String(),
+    conversions: Type.Array(Conversion),
+    /** Further copies of shared volumes that it holds from now on; they do not add to the total. */
+    copies: Type.Array(Resource),
+  }),
+)
+
+/** Refused with NOT_AVAILABLE, and nothing changed, where somebody holds some of it. */
+export const UpdateAvailable = message(
+  'UPDATE_AVAILABLE',
+  'An operation changes what nobody holds of an agent, and its total with it.',
+  Type.Object({ agent_id: Type.String(), conversions: Type.Array(Conversion) }),
+  Type.Object({}),
+)
+
 /** Roles empty = all of the framework. */
 const RolesOfFramework = Type.Object({
   framework_id: Type.String(),
@@ -188,6 +216,8 @@ export const masterToAllocator = [
   UpdateAgent,
   RecoverResources,
   UseResources,
+  UpdateAllocation,
+  UpdateAvailable,
   SuppressOffers,
   ReviveOffers,
   UpdateWeights,

@@ -95,6 +95,10 @@ export const errors = {
     message: '{problem}',
     advice: 'Correct the task and launch it on a new offer.',
   },
+  NOT_AVAILABLE: {
+    message: '{problem}',
+    advice: 'Ask for less, or free what tasks use or frameworks hold of it, and try again.',
+  },
   INVALID_RESOURCES: {
     message: '{problem}',
     advice: 'Write resources as in cpus:2;mem:1024;ports:[31000-32000].',

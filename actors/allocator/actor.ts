@@ -15,6 +15,7 @@ import {
 } from './agents.ts'
 import { ResourceNames } from './bundle.ts'
 import { newCluster, type Settings } from './cluster.ts'
+import { convertAvailable, convertHolding } from './conversions.ts'
 import * as frameworks from './frameworks.ts'
 import { type AllocatorState, awaitInterval, beginRun, RunAllocation, trigger } from './runs.ts'
 
@@ -71,6 +72,15 @@ const handlers: Handlers<AllocatorState, typeof messages> = {
   },
   // What is offered and what is in use count alike in shares.
   USE_RESOURCES() {},
+  UPDATE_ALLOCATION(state, update) {
+    convertHolding(state.cluster, update)
+  },
+  UPDATE_AVAILABLE(state, { agent_id, conversions }, cx) {
+    const converted = convertAvailable(state.cluster, agent_id, conversions)
+    if (!converted.ok) return cx.refuse(converted.error)
+    cx.reply({})
+    trigger(state, [converted.value], cx)
+  },
   SUPPRESS_OFFERS(state, { framework_id, roles }) {
     frameworks.suppressOffers(state.cluster, framework_id, roles)
   },

@@ -103,7 +103,8 @@ export function recoverShare(
   if (client.agents.size === 0) refresh(cluster, client)
 }
 
-function setTotal(cluster: Cluster, agent: Agent, total: Bundle): void {
+/** The total is another one; what is held of it stays held. */
+export function setTotal(cluster: Cluster, agent: Agent, total: Bundle): void {
   cluster.tree.changeTotals(agent.total.millis, -1)
   cluster.tree.changeTotals(total.millis, 1)
   agent.total = total

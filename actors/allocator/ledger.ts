@@ -57,6 +57,19 @@ export function release(
   return whole ? before : bundleOf(merge(resources), cluster.names)
 }
 
+/** What a client holds is exchanged for something else. */
+export function replaceHolding(
+  cluster: Cluster,
+  agent: Agent,
+  holding: Holding,
+  bundle: Bundle,
+): void {
+  const { client, bundle: before } = holding
+  holding.bundle = bundle
+  agent.available = undefined
+  if (client.leaf !== NOWHERE) cluster.tree.allocated(client.leaf, difference(bundle, before))
+}
+
 /** The client holds nothing more of the agent. */
 export function releaseAll(cluster: Cluster, agent: Agent, client: Client): void {
   const holding = holdingOf(agent, client)

@@ -1,6 +1,6 @@
 /** Agents in the master's books: how they enter, lose their link and leave. Spec: master.md §4-7; states.md §3. */
 
-import type { RunningExecutor } from '../../protocol/agent.ts'
+import type { RegisterAgent, RunningExecutor } from '../../protocol/agent.ts'
 import {
   ActivateAgent,
   AddAgents,
@@ -10,8 +10,14 @@ import {
   type Share,
 } from '../../protocol/allocator.ts'
 import type { Payload } from '../../protocol/message.ts'
-import type { AgentInfo, ExecutorInfo, Task, TaskStatusReason } from '../../protocol/v1/index.ts'
-import { resources } from '../../src/resources/index.ts'
+import type {
+  AgentCapabilityType,
+  ExecutorInfo,
+  Operation,
+  Task,
+  TaskStatusReason,
+} from '../../protocol/v1/index.ts'
+import { type Resources, resources } from '../../src/resources/index.ts'
 import { type Context, nameOf, type Pid } from '../../src/runtime/index.ts'
 import { agentDocument } from './documents.ts'
 import { announce, sendAgentFailure } from './events.ts'
@@ -19,15 +25,23 @@ import { startPings, stopPings } from './health.ts'
 import { count } from './metrics.ts'
 import { encodeAgentPart } from './offer-encoding.ts'
 import { rescindOffers } from './offers.ts'
+import { learnOperations, loseOperations } from './operations.ts'
 import { agentShares, holdsResources, sharesOf, taskShares } from './shares.ts'
 import { type Agent, deepFreeze, type Framework, type MasterState } from './state.ts'
 import { addTask, completeTask, declareTask, fateOf } from './tasks.ts'
 
+/** What an agent says of itself whenever it registers; see protocol/agent.ts. */
+export type Report = Pick<
+  Payload<typeof RegisterAgent>,
+  'agent_info' | 'version' | 'capabilities' | 'total_resources' | 'resource_version'
+>
+
 /** What an agent brings along. */
 export interface Arrival {
-  readonly info: AgentInfo
-  readonly version: string
+  /** With the agent's id. */
+  readonly report: Report
   readonly pid: Pid
+  readonly operations: readonly Operation[]
   /** Of frameworks that are in the books. */
   readonly tasks: readonly Task[]
   readonly executors: readonly RunningExecutor[]
@@ -35,7 +49,8 @@ export interface Arrival {
 
 /** Registers an agent that is not in the books, with its tasks and executors. */
 export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Agent {
-  const { info, version, pid } = arrival
+  const { report, pid } = arrival
+  const { agent_info: info, version } = report
   const agent: Agent = {
     id: info.id!.value,
     info: deepFreeze(info),
@@ -44,7 +59,10 @@ export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Age
     connected: true,
     registeredMs: cx.now(),
     reregisteredMs: undefined,
-    total: deepFreeze(resources(info.resources ?? [])),
+    total: deepFreeze(totalOf(report)),
+    resourceVersion: report.resource_version ?? '',
+    capabilities: capabilitiesOf(report),
+    operations: new Map(),
     missedPings: 0,
     tasks: new Set(),
     executors: new Map(),
@@ -65,12 +83,30 @@ export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Age
   for (const { framework_id, executor_info } of arrival.executors) {
     addExecutor(agent, framework_id.value, executor_info)
   }
+  learnOperations(state, agent, arrival.operations)
   enterAllocator(state, agent, cx)
   startPings(state, agent, cx)
   count(state, 'master/agents_added')
   const body = { agent: agentDocument(agent) }
   announce(state, 'agent', agent.id, { type: 'AGENT_ADDED', agent_added: body }, cx)
   return agent
+}
+
+export function totalOf({ agent_info, total_resources }: Report): Resources {
+  return resources(total_resources ?? agent_info.resources ?? [])
+}
+
+/** Of agents that say nothing: those of this version, which refine and resize. */
+const CAPABILITIES: ReadonlySet<AgentCapabilityType> = new Set<AgentCapabilityType>([
+  'MULTI_ROLE',
+  'HIERARCHICAL_ROLE',
+  'RESERVATION_REFINEMENT',
+  'RESIZE_VOLUME',
+  'AGENT_OPERATION_FEEDBACK',
+])
+
+export function capabilitiesOf({ capabilities }: Report): ReadonlySet<AgentCapabilityType> {
+  return capabilities === undefined ? CAPABILITIES : new Set(capabilities)
 }
 
 /** The allocator learns an agent with all that is used on it. */
@@ -212,6 +248,8 @@ export function removeAgent(
     if (unreachable && !wasOver) keepUnreachable(framework, task)
     else completeTask(state, framework, task)
   }
+  const fate = unreachableMs === undefined ? 'OPERATION_GONE_BY_OPERATOR' : 'OPERATION_UNREACHABLE'
+  loseOperations(state, agent, fate, cx)
   sendAgentFailure(state, agent.id, cx)
   count(state, 'master/agents_removed')
 }

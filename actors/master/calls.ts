@@ -16,6 +16,7 @@ import { removeFramework } from './frameworks.ts'
 import type { RawCall } from './internal.ts'
 import { count } from './metrics.ts'
 import { decline } from './offers.ts'
+import { acknowledgeOperation, reconcileOperations } from './operations.ts'
 import { operate } from './operator.ts'
 import { kill, reconcile } from './reconcile.ts'
 import type { Framework, MasterState } from './state.ts'
@@ -122,8 +123,9 @@ function dispatch(
       // No inverse offer is ever made, so none of these ids is valid, which is not an error.
       return undefined
     case 'ACKNOWLEDGE_OPERATION_STATUS':
+      return acknowledgeOperation(state, framework, call, cx)
     case 'RECONCILE_OPERATIONS':
-      return failure('UNSUPPORTED_CALL', { type: call.type, supported: 'calls about tasks' })
+      return reconcileOperations(state, framework, call, cx)
   }
 }
 

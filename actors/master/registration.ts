@@ -8,6 +8,7 @@ import { nameOf } from '../../src/runtime/index.ts'
 import { addAgent, removeAgent } from './agents.ts'
 import { announce } from './events.ts'
 import { store } from './registry.ts'
+import { adoptReport } from './reports.ts'
 import { type Agent, type MasterState, newAgentId } from './state.ts'
 
 /** The part of the answer that is the same for register and re-register. */
@@ -23,12 +24,13 @@ export function registered(state: MasterState, id: string) {
 /** REGISTER_AGENT: admitted in the registry first. A repeated request gets the same answer. */
 export function registerAgent(
   state: MasterState,
-  { agent_info, version }: Payload<typeof RegisterAgent>,
+  report: Payload<typeof RegisterAgent>,
   cx: Context,
 ): void {
   const pid = cx.from
   const known = state.agentsByPid.get(pid)
   if (known?.connected) {
+    adoptReport(state, known, { ...report, agent_info: known.info }, cx)
     cx.reply(registered(state, known.id))
     return
   }
@@ -39,7 +41,7 @@ export function registerAgent(
   const namesake = state.agentsByName.get(nameOf(pid))
   const former = namesake && !state.transitions.has(namesake.id) ? namesake : undefined
   const id = newAgentId(state)
-  const info = { ...agent_info, id: { value: id } }
+  const info = { ...report.agent_info, id: { value: id } }
   const operations: RegistryOperation[] = [{ type: 'ADMIT_AGENT', agent_info: info }]
   if (former !== undefined) {
     state.transitions.set(former.id, 'removing')
@@ -50,7 +52,8 @@ export function registerAgent(
     if (former !== undefined) leave(state, former, 'a new agent registered at its address', cx)
     if (applied.at(-1) !== true) return
     cx.answer(held, registered(state, id))
-    addAgent(state, { info, version, pid, tasks: [], executors: [] }, cx)
+    const whole = { ...report, agent_info: info }
+    addAgent(state, { report: whole, pid, tasks: [], executors: [], operations: [] }, cx)
     cx.log('info', 'agent registered', { agent: id, hostname: info.hostname })
   })
 }

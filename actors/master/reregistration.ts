@@ -11,7 +11,6 @@ import {
   type TaskReference,
   UpdateFrameworkInfo,
 } from '../../protocol/agent.ts'
-import { UpdateAgent } from '../../protocol/allocator.ts'
 import { failure } from '../../protocol/errors.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { RegistryOperation } from '../../protocol/registrar.ts'
@@ -21,7 +20,6 @@ import {
   isTerminal,
   type Task,
 } from '../../protocol/v1/index.ts'
-import { resources } from '../../src/resources/index.ts'
 import type { Context, Pid, ReplyTo } from '../../src/runtime/index.ts'
 import {
   addAgent,
@@ -35,11 +33,11 @@ import {
 } from './agents.ts'
 import { announce, sendStatus } from './events.ts'
 import { recoverFramework } from './frameworks.ts'
-import { encodeAgentPart } from './offer-encoding.ts'
-import { rescindOffers } from './offers.ts'
+import { learnOperations, missingOperations } from './operations.ts'
 import { registered } from './registration.ts'
 import { store } from './registry.ts'
-import { type Agent, deepFreeze, isActive, type MasterState } from './state.ts'
+import { adoptReport } from './reports.ts'
+import { type Agent, isActive, type MasterState } from './state.ts'
 import { addTask, masterStatus } from './tasks.ts'
 
 type Return = Payload<typeof ReregisterAgent>
@@ -107,15 +105,15 @@ function admit(
   held: ReplyTo | undefined,
   cx: Context,
 ): void {
-  const { agent_info: info, version } = back
-  const id = info.id!.value
+  const id = back.agent_info.id!.value
   cx.answer(held, { ...registered(state, id), reconcile: [] })
   learnFrameworks(state, back, cx)
   const tasks = back.tasks.filter((task) => isNews(state, task, id))
   // Those of agents that the registry knew come with the agents' own unacknowledged updates.
   if (!recovered) for (const task of tasks) resurrect(state, task, cx)
   const executors = back.executors.filter((each) => state.frameworks.has(each.framework_id.value))
-  const agent = addAgent(state, { info, version, pid, tasks, executors }, cx)
+  const { operations = [] } = back
+  const agent = addAgent(state, { report: back, pid, tasks, executors, operations }, cx)
   agent.reregisteredMs = cx.now()
   greet(state, back, pid, cx)
   cx.log('info', 'agent re-registered', { agent: id, tasks: tasks.length, recovered })
@@ -184,9 +182,12 @@ function readmit(
     if (agent.connected) cx.unlink(agent.pid)
     disconnectAgent(state, agent, cx)
   }
-  agent.version = back.version
-  if (!isDeepStrictEqual(agent.info, back.agent_info)) changeInfo(state, agent, back.agent_info, cx)
-  cx.answer(held, { ...registered(state, agent.id), reconcile: missingAt(agent, back) })
+  adoptReport(state, agent, back, cx)
+  const { operations = [] } = back
+  learnOperations(state, agent, operations)
+  const reconcile = missingAt(agent, back)
+  const reconcile_operations = missingOperations(state, agent, operations)
+  cx.answer(held, { ...registered(state, agent.id), reconcile, reconcile_operations })
   learnFrameworks(state, back, cx)
   forgetExecutors(state, agent, back, cx)
   learnWork(state, agent, back, cx)
@@ -202,16 +203,6 @@ function readmit(
   }
   greet(state, back, pid, cx)
   cx.log('info', 'agent re-registered', { agent: agent.id })
-}
-
-function changeInfo(state: MasterState, agent: Agent, info: AgentInfo, cx: Context): void {
-  agent.info = deepFreeze(info)
-  agent.total = deepFreeze(resources(info.resources ?? []))
-  agent.encoded = encodeAgentPart(info)
-  rescindOffers(state, [...agent.offers], cx)
-  const { attributes = [] } = agent.info
-  const total = [...agent.total]
-  cx.send(state.allocator, UpdateAgent, { agent_id: agent.id, total, attributes })
 }
 
 /** Tasks of the books that the agent did not list: it must say itself what became of them. */

@@ -52,6 +52,11 @@ export function allocatedOnAgent(agent: Agent): Resource[] {
   return documents(allocations(agent.tasks, [...agent.executors.values()].flatMap(values)))
 }
 
+/** What tasks and executors of any framework use there, without allocation. */
+export function usedOnAgent(agent: Agent): Resources {
+  return merge(agentShares(agent).flatMap(({ resources }) => resources))
+}
+
 export function offeredOnAgent(agent: Agent): Resource[] {
   return documents(merge([...agent.offers].flatMap(({ share }) => share.resources)))
 }

@@ -207,11 +207,11 @@ test('invalid offers: own ones are void, tasks are dropped, those of others are 
 
 test('operations that this master does not know are refused by name, if they have an id', async () => {
   const { m, framework, offer } = await set()
-  const reserve = { type: 'RESERVE', id: { value: 'op' }, reserve: { resources: [] } }
-  await framework.accept(offer, [reserve, launch(task('t1', offer))])
+  const createDisk = { type: 'CREATE_DISK', id: { value: 'op' } }
+  await framework.accept(offer, [createDisk, launch(task('t1', offer))])
   const [{ update_operation_status }] = framework.of('UPDATE_OPERATION_STATUS')
   assert.is(update_operation_status.status.state, 'OPERATION_ERROR')
-  assert.match(update_operation_status.status.message, 'RESERVE')
+  assert.match(update_operation_status.status.message, 'CREATE_DISK')
   assert.is((await m.operate({ type: 'GET_TASKS' })).get_tasks.tasks.length, 1)
   await m.stop()
 })

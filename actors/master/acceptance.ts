@@ -1,0 +1,38 @@
+/** One ACCEPT under way: what its operations share. Spec: scheduler-api.md §6, steps E and F. */
+import { type Conversion, none, type Resources } from '../../src/resources/index.ts'
+import type { Context } from '../../src/runtime/index.ts'
+import type { Agent, Framework, MasterState } from './state.ts'
+
+export interface Acceptance {
+  readonly state: MasterState
+  readonly framework: Framework
+  readonly agent: Agent
+  /** The role of the offers. All resources here are its, and say so nowhere. */
+  readonly role: string
+  readonly cx: Context
+  /** What the offers held. */
+  readonly offered: Resources
+  /** What the operations so far have left of it, or made of it. */
+  remaining: Resources
+  /** Volumes of another size, and what was taken from them: not for later operations of this ACCEPT. */
+  resized: Resources
+  /** What tasks and executors use. */
+  used: Resources
+  /** Copies of shared volumes that are used beyond those offered. */
+  copies: Resources
+  /** What the operations did. */
+  readonly conversions: Conversion[]
+}
+
+export function newAcceptance(
+  parts: Pick<Acceptance, 'state' | 'framework' | 'agent' | 'role' | 'cx' | 'offered'>,
+): Acceptance {
+  return {
+    ...parts,
+    remaining: parts.offered,
+    resized: none,
+    used: none,
+    copies: none,
+    conversions: [],
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What registered agents say of themselves, again: their resources may have changed, by a restart with
+ * other settings, by an operation that was reckoned with and came to nothing, or because more or less is
+ * left over for revocable tasks. Spec: master.md §5; resources.md §6.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { UpdateResources } from '../../protocol/agent.ts'
+import { UpdateAgent } from '../../protocol/allocator.ts'
+import type { Payload } from '../../protocol/message.ts'
+import { equals, type Resources, resources } from '../../src/resources/index.ts'
+import type { Context } from '../../src/runtime/index.ts'
+import { capabilitiesOf, type Report, totalOf } from './agents.ts'
+import { encodeAgentPart } from './offer-encoding.ts'
+import { rescindOffers } from './offers.ts'
+import { type Agent, deepFreeze, type MasterState } from './state.ts'
+
+/** A registered agent registers again. */
+export function adoptReport(state: MasterState, agent: Agent, report: Report, cx: Context): void {
+  const { agent_info, version, resource_version = '' } = report
+  agent.version = version
+  agent.capabilities = capabilitiesOf(report)
+  agent.resourceVersion = resource_version
+  const changed = !isDeepStrictEqual(agent.info, agent_info)
+  if (changed) {
+    agent.info = deepFreeze(agent_info)
+    agent.encoded = encodeAgentPart(agent_info)
+  }
+  setTotal(state, agent, totalOf(report), changed, cx)
+}
+
+/** UPDATE_RESOURCES: what was applied in advance and is not in it never was. */
+export function resourcesUpdated(
+  state: MasterState,
+  agent: Agent,
+  { total_resources, resource_version }: Payload<typeof UpdateResources>,
+  cx: Context,
+): void {
+  agent.resourceVersion = resource_version
+  setTotal(state, agent, resources(total_resources), false, cx)
+}
+
+/** Offers of what may not be there any more are withdrawn before anything else is offered. */
+function setTotal(
+  state: MasterState,
+  agent: Agent,
+  total: Resources,
+  infoChanged: boolean,
+  cx: Context,
+): void {
+  if (!infoChanged && equals(agent.total, total)) return
+  agent.total = deepFreeze(total)
+  rescindOffers(state, [...agent.offers], cx)
+  cx.send(state.allocator, UpdateAgent, {
+    agent_id: agent.id,
+    total: [...total],
+    attributes: agent.info.attributes ?? [],
+  })
+}
