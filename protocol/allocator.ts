@@ -6,9 +6,11 @@
  */
 import Type, { type Static } from 'typebox'
 import { message } from './message.ts'
-import { mapOf } from './schema.ts'
+import { mapOf, named } from './schema.ts'
 import { AgentCapabilityType, DomainInfo } from './v1/agent.ts'
 import { FrameworkCapabilityType, OfferConstraints, OfferFilters } from './v1/framework.ts'
+import { Unavailability } from './v1/ids.ts'
+import { QuotaConfig } from './v1/quota.ts'
 import { Attribute, Resource } from './v1/resources.ts'
 
 /** Resources of one agent in the hands of one framework under one role. */
@@ -84,6 +86,8 @@ export const AddAgents = message(
         capabilities: Type.Optional(Type.Array(AgentCapabilityType)),
         total: Type.Array(Resource),
         active: Type.Boolean(),
+        /** The maintenance that is planned for its machine. */
+        unavailability: Type.Optional(Unavailability),
         /** What tasks and executors on it use, also of frameworks that are not known yet. */
         used: Type.Array(Share),
       }),
@@ -112,11 +116,52 @@ export const DeactivateAgent = message(
 
 export const UpdateAgent = message(
   'UPDATE_AGENT',
-  'Total or attributes of an agent have changed.',
+  'Total, attributes or capabilities of an agent have changed.',
   Type.Object({
     agent_id: Type.String(),
     total: Type.Array(Resource),
     attributes: Type.Array(Attribute),
+    /** Absent: as before. */
+    capabilities: Type.Optional(Type.Array(AgentCapabilityType)),
+  }),
+)
+
+/**
+ * The frameworks that hold something of such an agent are asked to give it back. Refusals of an earlier
+ * window are void, and so are inverse offers that are out.
+ */
+export const UpdateUnavailability = message(
+  'UPDATE_UNAVAILABILITY',
+  'Maintenance of agents is planned, or planned otherwise, or (without a window) not planned any more.',
+  Type.Object({
+    agents: Type.Array(
+      Type.Object({
+        agent_id: Type.String(),
+        unavailability: Type.Optional(Unavailability),
+      }),
+    ),
+  }),
+)
+
+/** What the answer was is for the master to keep: it does not matter for allocation. */
+export const UpdateInverseOffer = message(
+  'UPDATE_INVERSE_OFFER',
+  'Inverse offers were answered, have timed out or were rescinded.',
+  Type.Object({
+    inverse_offers: Type.Array(
+      Type.Object({ framework_id: Type.String(), agent_id: Type.String() }),
+    ),
+    /** Seconds during which none of these agents shall be asked back from the framework again. */
+    refuse_seconds: Type.Optional(Type.Number()),
+  }),
+)
+
+export const UpdateWhitelist = message(
+  'UPDATE_WHITELIST',
+  'The hosts whose agents may be offered.',
+  Type.Object({
+    /** Absent: all of them. */
+    hostnames: Type.Optional(Type.Array(Type.String())),
   }),
 )
 
@@ -194,12 +239,116 @@ export const UpdateWeights = message(
   Type.Object({ weights: mapOf(Type.Number({ exclusiveMinimum: 0 })) }),
 )
 
+/** Offers that are out stay; to rescind what a new quota does not allow is the master's work. */
+export const UpdateQuota = message(
+  'UPDATE_QUOTA',
+  'Quotas of roles; a role not named keeps its own (default none).',
+  Type.Object({ quota_configs: Type.Array(QuotaConfig) }),
+)
+
+/**
+ * Nothing is offered until so many agents are back that guarantees can be judged, if any role has a
+ * quota. Spec: allocator.md §9.
+ */
+export const Recover = message(
+  'RECOVER',
+  'What a new leader has read in the registry, before any agent or framework.',
+  Type.Object({
+    /** Agents that were admitted before. */
+    agents: Type.Integer({ minimum: 0 }),
+    quota_configs: Type.Array(QuotaConfig),
+  }),
+)
+
+/** Why an agent is or is not offered to a framework in one of its roles. */
+export const OfferReason = Type.Enum([
+  /** The framework has it: offered, or in use by its tasks. */
+  'HELD',
+  /** Nothing stands against it: it is offered in one of the next runs. */
+  'OFFERABLE',
+  /** Another framework came first in the last run. */
+  'NOT_NEXT',
+  /** Others use all of it. */
+  'NOTHING_FREE',
+  'FRAMEWORK_INACTIVE',
+  'SUPPRESSED',
+  /** Nothing is offered to anybody until enough agents have come back after a failover. */
+  'RECOVERING',
+  /** It is disconnected, deactivated or draining. */
+  'AGENT_INACTIVE',
+  'NOT_WHITELISTED',
+  /** The framework lacks a capability that the agent or what is free on it calls for, or the reverse. */
+  'CAPABILITY',
+  'CONSTRAINT',
+  /** What is free is reserved to other roles. */
+  'RESERVED',
+  /** What is free would exceed the limit of the role's quota. */
+  'QUOTA_LIMIT',
+  /** What is free is held back for the guarantees of other roles. */
+  'HEADROOM',
+  'BELOW_MINIMUM',
+  /** Declined, and the filter lasts. */
+  'REFUSED',
+])
+export type OfferReason = Static<typeof OfferReason>
+
+const explanation = Type.Object({
+  agent_id: Type.String(),
+  role: Type.String(),
+  reason: OfferReason,
+  /** The reason as a sentence, with what it is about. */
+  message: Type.String(),
+  /** What is free on the agent. */
+  free: Type.Optional(Type.Array(Resource)),
+  /** REFUSED: how long the filter lasts. RECOVERING: how long at most. */
+  seconds: Type.Optional(Type.Number()),
+})
+/** Why one agent is or is not offered to a framework in one role, as things stand. */
+export interface Explanation extends Static<typeof explanation> {}
+export const Explanation = named<Explanation>('Explanation', explanation)
+
+/** Agents that one EXPLAIN tells of. */
+export const EXPLAINED_AGENTS_MAX = 1000
+
+export const Explain = message(
+  'EXPLAIN',
+  'Why is a framework offered what it is offered? Agents are told of in the order of their arrival.',
+  Type.Object({
+    framework_id: Type.String(),
+    /** Only this agent. */
+    agent_id: Type.Optional(Type.String()),
+    /** Agents to leave out at the beginning. */
+    offset: Type.Integer({ minimum: 0 }),
+    limit: Type.Integer({ minimum: 1, maximum: EXPLAINED_AGENTS_MAX }),
+  }),
+  Type.Object({
+    explanations: Type.Array(Explanation),
+    /** Of how many agents there is something to tell in all. */
+    agents: Type.Integer(),
+  }),
+)
+
 // ---- allocator -> master
 
 export const Allocation = message(
   'ALLOCATION',
   'Shares to be offered: one offer for each.',
   Type.Object({ shares: Type.Array(Share) }),
+)
+
+/** One inverse offer for each: its framework holds something of the agent, and is asked for all of it. */
+export const InverseAllocation = message(
+  'INVERSE_ALLOCATION',
+  'Agents that frameworks shall give back because of maintenance.',
+  Type.Object({
+    inverse_offers: Type.Array(
+      Type.Object({
+        framework_id: Type.String(),
+        agent_id: Type.String(),
+        unavailability: Unavailability,
+      }),
+    ),
+  }),
 )
 
 /** What an allocator takes from its master. */
