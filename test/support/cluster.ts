@@ -1,6 +1,6 @@
 /**
- * A real cluster for tests: a broker, one master and some agents as processes of their own, started by the
- * command as an operator would. Each may be killed and started again on its work directory.
+ * A real cluster for tests: brokers, masters and agents as processes of their own, started by the command
+ * as an operator would. Each may be killed and started again on its work directory.
  *
  * The compiled command is used where it is newer than the sources (`npm test` sees to that), else the
  * sources run under tsx; `MESETA_BIN` names another one. Nothing outlives the test file: members notice
@@ -10,10 +10,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { NodeInfo } from '../../protocol/node.ts'
 import { GetAgents } from '../../protocol/operator.ts'
 import { type ClusterClient, connectCluster } from '../../src/cli/connection.ts'
 import { killProcessesIn, processesIn } from '../../src/cli/up/leftovers.ts'
-import { type NatsServer, startNatsServer } from '../../src/transport/nats-server.ts'
+import { type NatsCluster, startNatsCluster } from '../../src/transport/nats-cluster.ts'
 import type { Suite } from './suite.ts'
 import { temporaryDirectory } from './temp.ts'
 import { until } from './wait.ts'
@@ -22,6 +23,16 @@ import { until } from './wait.ts'
 export type Flags = Readonly<Record<string, string | number | boolean>>
 
 export interface ClusterOptions {
+  /** Default 1, called `master`; several are called `master-1`, `master-2`, ... */
+  readonly masters?: number
+  /** Default 1, called `nats-server`; several are called `nats-server-1`, ... */
+  readonly brokers?: number
+  /** Where the brokers listen. Default: 127.0.0.1. */
+  readonly brokerHost?: string
+  /** Command that a member's program and arguments are given to, to run it somewhere. Default: none. */
+  readonly launcher?: (name: string) => readonly string[]
+  /** Of all members. Default `info`. */
+  readonly logLevel?: string
   /** Default 1. They are called `agent-1`, `agent-2`, ... */
   readonly agents?: number
   /** Of each agent. Default `cpus:4;mem:4096;disk:4096;ports:[31000-31999]`. */
@@ -48,19 +59,29 @@ export const testAgentFlags: Flags = {
 }
 
 export interface TestCluster {
+  /** Addresses of all brokers. */
+  readonly servers: readonly string[]
+  /** The same, separated by commas. */
   readonly natsUrl: string
   /** Work directories and logs of all members are below it. */
   readonly directory: string
   /** A client with operator calls, open until the cluster stops. */
   readonly client: ClusterClient
+  /** Names of all members, brokers first, then masters. */
+  readonly names: readonly string[]
+  readonly masters: readonly string[]
   /** Process id of `master`, `agent-1`, ..., or `nats-server`. */
   pid(name: string): number
+  /** Resolves with how a member has ended, or will: `exit 1`, `SIGKILL`. */
+  ended(name: string): Promise<string>
   /** Kills a member with SIGKILL; resolves when it is gone. */
   kill(name: string): Promise<void>
   /** Starts a member that was killed again; resolves when it is up. */
   start(name: string): Promise<void>
   /** Resolves when so many agents are registered and active. */
   agentsActive(count: number): Promise<void>
+  /** Resolves when the log's replicas of all masters vote: from then on one of them may be lost. */
+  replicasVoting(): Promise<void>
   /** What a member has written so far, over all its lives. */
   log(name: string): string
   /** Lines of all logs that tell of errors, without those that match. For a last look in a test. */
@@ -73,7 +94,8 @@ export interface TestCluster {
 
 interface Member {
   readonly name: string
-  readonly args: readonly string[]
+  /** Program and arguments. */
+  readonly command: readonly string[]
   process: ChildProcess | undefined
   exited: Promise<string>
 }
@@ -113,7 +135,7 @@ class Processes implements TestCluster {
   readonly directory = temporaryDirectory('cluster')
   readonly #members = new Map<string, Member>()
   readonly #options: ClusterOptions
-  #broker: NatsServer | undefined
+  #brokers: NatsCluster | undefined
   #client: ClusterClient | undefined
   #stopped: Promise<void> | undefined
 
@@ -123,28 +145,35 @@ class Processes implements TestCluster {
   }
 
   async open(): Promise<void> {
-    const { agents = 1, resources, masterFlags, agentFlags } = this.#options
-    this.#broker = await startNatsServer()
-    const text = resources ?? 'cpus:4;mem:4096;disk:4096;ports:[31000-31999]'
-    this.#add('master', 'master', { ...testMasterFlags, ...masterFlags })
-    for (let index = 1; index <= agents; index++) {
-      const name = `agent-${index}`
-      const own = { resources: text, hostname: name }
-      this.#add(name, 'agent', { ...testAgentFlags, ...own, ...agentFlags })
+    const { agents = 1, brokers = 1, brokerHost: host } = this.#options
+    this.#brokers = await startNatsCluster({ count: brokers, ...(host !== undefined && { host }) })
+    for (const name of this.masters) {
+      const replicas = this.masters.join(',')
+      this.#add(name, 'master', { ...testMasterFlags, replicas, ...this.#options.masterFlags })
     }
-    await Promise.all([...this.#members.keys()].map((name) => this.start(name)))
+    const resources = this.#options.resources ?? 'cpus:4;mem:4096;disk:4096;ports:[31000-31999]'
+    for (let index = 1; index <= agents; index++) {
+      const hostname = `agent-${index}`
+      const own = { resources, hostname }
+      this.#add(hostname, 'agent', { ...testAgentFlags, ...own, ...this.#options.agentFlags })
+    }
+    await Promise.all([...this.#members.values()].map((member) => this.#spawn(member)))
     this.#client = await connectCluster({
       nats_url: this.natsUrl,
       nats_credentials: '',
       cluster: 'meseta',
       request_timeout_ms: 2000,
     })
-    await this.agentsActive(agents)
+    await Promise.all([this.agentsActive(agents), this.replicasVoting()])
+  }
+
+  get servers(): readonly string[] {
+    if (!this.#brokers) throw new Error('the brokers have not been started')
+    return this.#brokers.urls
   }
 
   get natsUrl(): string {
-    if (!this.#broker) throw new Error('the broker has not been started')
-    return this.#broker.url
+    return this.servers.join(',')
   }
 
   get client(): ClusterClient {
@@ -152,26 +181,50 @@ class Processes implements TestCluster {
     return this.#client
   }
 
+  get masters(): readonly string[] {
+    return numbered('master', this.#options.masters ?? 1)
+  }
+
+  get names(): readonly string[] {
+    return [...this.#brokerNames, ...this.#members.keys()]
+  }
+
+  get #brokerNames(): readonly string[] {
+    return numbered('nats-server', this.servers.length)
+  }
+
+  /** The broker of this name and its index; undefined for a member that is none. */
+  #broker(name: string) {
+    const index = this.#brokerNames.indexOf(name)
+    const server = this.#brokers?.servers[index]
+    return server && { index, server }
+  }
+
   pid(name: string): number {
-    const pid = name === 'nats-server' ? this.#broker?.pid : this.#member(name).process?.pid
+    const pid = this.#broker(name)?.server.pid ?? this.#member(name).process?.pid
     if (pid === undefined) throw new Error(`${name} does not run`)
     return pid
   }
 
+  async ended(name: string): Promise<string> {
+    const broker = this.#broker(name)
+    if (broker === undefined) return this.#member(name).exited
+    await broker.server.exited
+    return 'exit'
+  }
+
   async kill(name: string): Promise<void> {
-    if (name === 'nats-server') return this.#broker?.kill()
+    const broker = this.#broker(name)
+    if (broker !== undefined) return broker.server.kill()
     const member = this.#member(name)
     member.process?.kill('SIGKILL')
     await member.exited
   }
 
   async start(name: string): Promise<void> {
-    if (name === 'nats-server') {
-      const port = Number(new URL(this.natsUrl).port)
-      this.#broker = await startNatsServer({ port })
-      return
-    }
-    await this.#spawn(this.#member(name))
+    const broker = this.#broker(name)
+    if (broker !== undefined) await this.#brokers?.restart(broker.index)
+    else await this.#spawn(this.#member(name))
   }
 
   async agentsActive(count: number): Promise<void> {
@@ -182,6 +235,17 @@ class Processes implements TestCluster {
       },
       { what: `${count} active agents`, timeoutMs: readyMs, intervalMs: 50 },
     )
+  }
+
+  async replicasVoting(): Promise<void> {
+    const { subjects } = this.client
+    const votes = async (node: string) => {
+      const answer = await this.client.request(subjects.nodeActors(node), {}, 500)
+      const log = (answer as NodeInfo).actors.find(({ id }) => id === 'log')
+      return log?.state === 'voting'
+    }
+    const all = async () => (await Promise.all(this.masters.map(votes))).every(Boolean)
+    await until(all, { what: 'all replicas to vote', timeoutMs: readyMs, intervalMs: 50 })
   }
 
   log(name: string): string {
@@ -215,7 +279,7 @@ class Processes implements TestCluster {
       if (how !== undefined) faults.push(`${member.name} ended by ${how}`)
     }
     await this.#client?.close().catch(() => {})
-    await this.#broker?.stop()
+    await this.#brokers?.stop()
     const left = processesIn(this.directory)
     if (left.length > 0) faults.push(`processes left in the sandboxes: ${left.join(', ')}`)
     this.#endByForce()
@@ -235,9 +299,12 @@ class Processes implements TestCluster {
     const options = Object.entries(all).map(([flag, value]) =>
       value === true ? `--${flag}` : `--${flag}=${value}`,
     )
-    const node = ['--nats', this.natsUrl, '--name', name, '--log-format', 'json']
-    const args = [...mesetaCommand(), 'start', ...node, module, ...options]
-    this.#members.set(name, { name, args, process: undefined, exited: Promise.resolve('') })
+    const { launcher, logLevel = 'info' } = this.#options
+    const node = ['--nats', this.natsUrl, '--name', name]
+    const log = ['--log-format', 'json', '--log-level', logLevel]
+    const meseta = [process.execPath, ...mesetaCommand(), 'start', ...node, ...log]
+    const command = [...(launcher?.(name) ?? []), ...meseta, module, ...options]
+    this.#members.set(name, { name, command, process: undefined, exited: Promise.resolve('') })
   }
 
   #member(name: string): Member {
@@ -249,7 +316,8 @@ class Processes implements TestCluster {
   /** Resolves when the node says that it is up. */
   async #spawn(member: Member): Promise<void> {
     const log = openSync(join(this.directory, `${member.name}.log`), 'a')
-    const child = spawn(process.execPath, member.args, {
+    const [program = '', ...args] = member.command
+    const child = spawn(program, args, {
       cwd: root,
       env: userEnvironment(),
       stdio: ['ignore', log, log, 'ipc'],
@@ -270,6 +338,12 @@ class Processes implements TestCluster {
     const what = await Promise.race([ready, member.exited, timeout])
     if (what !== 'ready') throw new Error(`${member.name} did not come up: ${what}`)
   }
+}
+
+/** `name`, or `name-1`, `name-2`, ... if there are several. */
+function numbered(name: string, count: number): string[] {
+  if (count === 1) return [name]
+  return Array.from({ length: count }, (_, index) => `${name}-${index + 1}`)
 }
 
 /** Asks a member to stop; how it ended if that was not in order. */
