@@ -7,6 +7,7 @@
  */
 import Type, { type Static, type TProperties } from 'typebox'
 import { type AnyOf, member, validator } from './family.ts'
+import { GetOperations, resourceCalls } from './operator-resources.ts'
 import { Bytes, Double, Empty, named, Uint64 } from './schema.ts'
 import { AgentInfo, DrainConfig, MasterInfo, VersionInfo } from './v1/agent.ts'
 import { ExecutorInfo, KillPolicy } from './v1/command.ts'
@@ -31,6 +32,8 @@ import {
   Role,
 } from './v1/state.ts'
 import { Task } from './v1/task.ts'
+
+export * from './operator-resources.ts'
 
 const accepted = named<Static<typeof Empty>>('Accepted', Empty)
 const tasks = Type.Array(Task)
@@ -190,6 +193,8 @@ export const masterCalls = [
   GetMaster,
   Teardown,
   KillTask,
+  GetOperations,
+  ...resourceCalls,
 ] as const
 
 /** Any call to a master; `type` tells which. */
@@ -203,16 +208,9 @@ export const validateMasterCall = validator(masterCalls, {
     'SET_LOGGING_LEVEL',
     'LIST_FILES',
     'READ_FILE',
-    'GET_OPERATIONS',
     'GET_WEIGHTS',
     'UPDATE_WEIGHTS',
     'SUBSCRIBE',
-    'RESERVE_RESOURCES',
-    'UNRESERVE_RESOURCES',
-    'CREATE_VOLUMES',
-    'DESTROY_VOLUMES',
-    'GROW_VOLUME',
-    'SHRINK_VOLUME',
     'GET_MAINTENANCE_STATUS',
     'GET_MAINTENANCE_SCHEDULE',
     'UPDATE_MAINTENANCE_SCHEDULE',
@@ -352,6 +350,7 @@ export const agentCalls = [
   GetAgentExecutors,
   GetAgentFrameworks,
   GetContainers,
+  GetOperations,
   ListFiles,
   ReadFile,
 ] as const
@@ -365,7 +364,6 @@ export const validateAgentCall = validator(agentCalls, {
   unsupported: [
     'GET_LOGGING_LEVEL',
     'SET_LOGGING_LEVEL',
-    'GET_OPERATIONS',
     'GET_RESOURCE_PROVIDERS',
     'LAUNCH_CONTAINER',
     'WAIT_CONTAINER',

@@ -15,7 +15,13 @@ import {
   subjects,
 } from '../../protocol/index.ts'
 import type { Context, Delivery } from '../../src/runtime/index.ts'
-import { agentMetrics, agentStateDocument, agentTasks, version } from './documents.ts'
+import {
+  agentMetrics,
+  agentStateDocument,
+  agentTasks,
+  operationDocuments,
+  version,
+} from './documents.ts'
 import { listFiles, readFile } from './files.ts'
 import { agentPath } from './paths.ts'
 import { type AgentState, agentId } from './state.ts'
@@ -91,6 +97,8 @@ function answer(state: AgentState, call: operator.AgentCall, cx: Context): objec
       return { type, get_executors: agentStateDocument(state).get_executors }
     case 'GET_FRAMEWORKS':
       return { type, get_frameworks: agentStateDocument(state).get_frameworks }
+    case 'GET_OPERATIONS':
+      return { type, get_operations: { operations: operationDocuments(state) } }
     case 'GET_CONTAINERS':
       return { type, get_containers: { containers: containers(state) } }
     case 'LIST_FILES':

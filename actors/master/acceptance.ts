@@ -1,5 +1,11 @@
 /** One ACCEPT under way: what its operations share. Spec: scheduler-api.md §6, steps E and F. */
-import { type Conversion, none, type Resources } from '../../src/resources/index.ts'
+import {
+  type Conversion,
+  filter,
+  isShared,
+  none,
+  type Resources,
+} from '../../src/resources/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import type { Agent, Framework, MasterState } from './state.ts'
 
@@ -14,6 +20,8 @@ export interface Acceptance {
   readonly offered: Resources
   /** What the operations so far have left of it, or made of it. */
   remaining: Resources
+  /** Shared volumes of the offers, or made of them: each for any number of tasks. */
+  shared: Resources
   /** Volumes of another size, and what was taken from them: not for later operations of this ACCEPT. */
   resized: Resources
   /** What tasks and executors use. */
@@ -30,6 +38,7 @@ export function newAcceptance(
   return {
     ...parts,
     remaining: parts.offered,
+    shared: filter(parts.offered, isShared),
     resized: none,
     used: none,
     copies: none,

@@ -17,7 +17,7 @@ import type { RawCall } from './internal.ts'
 import { count } from './metrics.ts'
 import { decline } from './offers.ts'
 import { acknowledgeOperation, reconcileOperations } from './operations.ts'
-import { operate } from './operator.ts'
+import { type Answer, operate } from './operator.ts'
 import { kill, reconcile } from './reconcile.ts'
 import type { Framework, MasterState } from './state.ts'
 import { subscribe, updateFramework } from './subscription.ts'
@@ -25,28 +25,33 @@ import { acknowledge } from './tasks.ts'
 
 export function serveCall(state: MasterState, raw: RawCall, cx: Context): void {
   const format = formatOf(raw.data)
-  const outcome = carryOut(state, raw, format, cx)
-  if (!outcome.ok) {
-    count(state, 'master/calls_refused')
-    cx.log('debug', 'call refused', { subject: raw.subject, code: outcome.error.code })
+  const answer: Answer = (outcome) => {
+    if (!outcome.ok) {
+      count(state, 'master/calls_refused')
+      cx.log('debug', 'call refused', { subject: raw.subject, code: outcome.error.code })
+    }
+    if (raw.reply === undefined) return
+    const body = outcome.ok ? outcome.value : errorReply(outcome.error)
+    const data = encode(body, format)
+    const { maxPayload: limit } = cx
+    const tooLarge = () => errorReply(failure('TOO_LARGE', { size: data.length, limit }))
+    cx.publish(raw.reply, data.length <= limit ? data : encode(tooLarge(), format))
   }
-  if (raw.reply === undefined) return
-  const body = outcome.ok ? outcome.value : errorReply(outcome.error)
-  const data = encode(body, format)
-  const { maxPayload: limit } = cx
-  const tooLarge = () => errorReply(failure('TOO_LARGE', { size: data.length, limit }))
-  cx.publish(raw.reply, data.length <= limit ? data : encode(tooLarge(), format))
+  const outcome = carryOut(state, raw, format, answer, cx)
+  if (outcome !== undefined) answer(outcome)
 }
 
+/** Returns the answer; or nothing, if `later` is told it in a later turn. */
 function carryOut(
   state: MasterState,
   { subject, data }: RawCall,
   format: Format,
+  later: Answer,
   cx: Context,
-): Result<object, Failure> {
+): Result<object, Failure> | undefined {
   const decoded = decode(data)
   if (!decoded.ok) return err(failure('INVALID_MESSAGE', { problem: decoded.error }))
-  if (subject === state.subjects.masterCall) return operate(state, decoded.value.value, cx)
+  if (subject === state.subjects.masterCall) return operate(state, decoded.value.value, later, cx)
   const call = validateCall(decoded.value.value)
   if (!call.ok) return call
   count(state, `master/calls/${call.value.type.toLowerCase()}`)

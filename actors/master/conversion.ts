@@ -5,14 +5,17 @@
  */
 import type { OfferOperation, Resource } from '../../protocol/v1/index.ts'
 import {
+  add,
   allocatedOperation,
   applyOperation,
+  type Checked,
   type Conversion,
   checkOperation,
   contains,
   conversionsOf,
   filter,
   formatFault,
+  isShared,
   isSpeculative,
   needsCheckpoint,
   type OperationContext,
@@ -26,7 +29,7 @@ import {
 import type { Context } from '../../src/runtime/index.ts'
 import type { Acceptance } from './acceptance.ts'
 import { rescindOffers } from './offers.ts'
-import { idProblem, operationError, sendOperation } from './operations.ts'
+import { capacityProblem, idProblem, operationError, sendOperation } from './operations.ts'
 import { usedOnAgent } from './shares.ts'
 import { type Agent, deepFreeze, type Framework, type MasterState } from './state.ts'
 
@@ -42,6 +45,7 @@ export function convert(acceptance: Acceptance, operation: OfferOperation): void
 function carryOut(acceptance: Acceptance, operation: OfferOperation): string | undefined {
   const { state, framework, agent, role, remaining, cx } = acceptance
   const problem =
+    capacityProblem(agent) ??
     idProblem(agent, framework, operation) ??
     problemOf(operation, contextOf(agent, framework)) ??
     strangerProblem(operation, role)
@@ -49,8 +53,9 @@ function carryOut(acceptance: Acceptance, operation: OfferOperation): string | u
   const plain = unallocatedOperation(operation)
   const left = applyOperation(remaining, plain)
   if (!left.ok) return formatFault(left.error)
-  const conversions = applyToTotal(agent, plain)
-  if (typeof conversions === 'string') return conversions
+  const applied = applyToTotal(agent, plain)
+  if (!applied.ok) return formatFault(applied.error)
+  const conversions = applied.value
   acceptance.conversions.push(...conversions)
   if (isResize(operation)) {
     const consumed = sum(conversions.map((each) => each.consumed))
@@ -58,18 +63,20 @@ function carryOut(acceptance: Acceptance, operation: OfferOperation): string | u
     const results = conversions.map((each) => each.converted)
     acceptance.resized = sum([acceptance.resized, ...results])
   } else acceptance.remaining = left.value
+  for (const { consumed, converted } of conversions) {
+    const kept = subtract(acceptance.shared, filter(consumed, isShared))
+    acceptance.shared = add(kept, filter(converted, isShared))
+  }
   sendOperation(state, agent, framework, plain, cx)
   return undefined
 }
 
 /** What the operation does to the agent's resources; or why it cannot, and nothing is done. */
-export function applyToTotal(agent: Agent, plain: OfferOperation): readonly Conversion[] | string {
+export function applyToTotal(agent: Agent, plain: OfferOperation): Checked<readonly Conversion[]> {
   const total = applyOperation(agent.total, plain)
-  if (!total.ok) return formatFault(total.error)
-  const conversions = conversionsOf(plain)
-  if (!conversions.ok) return formatFault(conversions.error)
+  if (!total.ok) return total
   agent.total = deepFreeze(total.value)
-  return conversions.value
+  return conversionsOf(plain)
 }
 
 /** What is wrong with an operation, whatever is available. */

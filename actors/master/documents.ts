@@ -5,6 +5,7 @@ import type {
   AgentState,
   ExecutorState,
   FrameworkState,
+  Operation,
   Role,
   Task,
 } from '../../protocol/v1/index.ts'
@@ -111,6 +112,10 @@ export function executorsDocument(state: MasterState): ExecutorState[] {
       })),
     ),
   )
+}
+
+export function operationsDocument(state: MasterState): Operation[] {
+  return [...state.agents.values()].flatMap(({ operations }) => [...operations.values()])
 }
 
 /** Roles that some framework has, or that have a weight. */

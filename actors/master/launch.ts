@@ -34,7 +34,7 @@ export function launch(acceptance: Acceptance, { id, launch }: OfferOperation): 
     const task = normaliseTask(info, context)
     const verdict =
       id === undefined
-        ? judgeTask(task, context, availableToLaunch(acceptance.remaining, acceptance.offered))
+        ? judgeTask(task, context, availableToLaunch(acceptance.remaining, acceptance.shared))
         : ({ ok: false, problem: 'operation.id: must not be set for LAUNCH' } as const)
     if (!verdict.ok) {
       taskError(acceptance, task, 'REASON_TASK_INVALID', verdict.problem)

@@ -124,24 +124,30 @@ export function refuseSeconds(filters: Filters | undefined): number | undefined 
 const REFUSE_SECONDS_DEFAULT = 5
 const REFUSE_SECONDS_MAX = 365 * 24 * 3600
 
-/** Ends offers and tells their frameworks. */
-export function rescindOffers(state: MasterState, offers: readonly Offer[], cx: Context): void {
+/** Ends offers and tells their frameworks, who perhaps are not offered the same again for a while. */
+export function rescindOffers(
+  state: MasterState,
+  offers: readonly Offer[],
+  cx: Context,
+  refuseSeconds?: number,
+): void {
   for (const { id, framework } of offers) {
     sendEvent(state, framework, { type: 'RESCIND', rescind: { offer_id: { value: id } } }, cx)
   }
   count(state, 'master/offers_rescinded', offers.length)
-  discardOffers(state, offers, cx)
+  discardOffers(state, offers, cx, refuseSeconds)
 }
 
 /** Ends offers without a word to their frameworks. */
-export function discardOffers(state: MasterState, offers: readonly Offer[], cx: Context): void {
+export function discardOffers(
+  state: MasterState,
+  offers: readonly Offer[],
+  cx: Context,
+  refuseSeconds?: number,
+): void {
   for (const offer of offers) forget(state, offer)
-  giveBack(
-    state,
-    offers.map(({ share }) => share),
-    undefined,
-    cx,
-  )
+  const shares = offers.map(({ share }) => share)
+  giveBack(state, shares, refuseSeconds, cx)
 }
 
 /** Takes offers out of the books; their resources are the caller's to give back or to use. */

@@ -34,15 +34,18 @@ const TERMINAL: ReadonlySet<OperationState> = new Set<OperationState>([
   'OPERATION_GONE_BY_OPERATOR',
 ])
 
-/** Why the operation cannot be kept account of, or undefined. */
+/** Why no further operation can be kept account of, or undefined. */
+export function capacityProblem(agent: Agent): string | undefined {
+  if (agent.operations.size < OPERATIONS_MAX) return undefined
+  return `the agent has ${OPERATIONS_MAX} operations that are not acknowledged`
+}
+
+/** What is wrong with the id that a framework gave an operation, or undefined. */
 export function idProblem(
   agent: Agent,
   framework: Framework,
   { id }: OfferOperation,
 ): string | undefined {
-  if (agent.operations.size >= OPERATIONS_MAX) {
-    return `the agent has ${OPERATIONS_MAX} operations that are not acknowledged`
-  }
   if (id === undefined) return undefined
   if (!agent.capabilities.has('AGENT_OPERATION_FEEDBACK')) {
     return 'id: needs an agent with the capability AGENT_OPERATION_FEEDBACK'

@@ -8,24 +8,39 @@ import {
   agentsDocument,
   executorsDocument,
   frameworksDocument,
+  operationsDocument,
   rolesDocument,
   tasksDocument,
 } from './documents.ts'
 import { removeFramework } from './frameworks.ts'
 import { count, metrics } from './metrics.ts'
 import { offerDocument } from './offer-encoding.ts'
+import { changeResources } from './operator-resources.ts'
 import { type MasterState, VERSION } from './state.ts'
 import { killTask } from './tasks.ts'
 
-/** A call as it was decoded; the answer as it is to be encoded. */
-export function operate(state: MasterState, value: unknown, cx: Context): Result<object, Failure> {
+/** Takes the answer to a call, once: as it is to be encoded. */
+export type Answer = (outcome: Result<object, Failure>) => void
+
+/** A call as it was decoded. Returns its answer; or nothing, if `later` is told it in a later turn. */
+export function operate(
+  state: MasterState,
+  value: unknown,
+  later: Answer,
+  cx: Context,
+): Result<object, Failure> | undefined {
   const call = validateMasterCall(value)
   if (!call.ok) return call
   count(state, `master/operator_calls/${call.value.type.toLowerCase()}`)
-  return carryOut(state, call.value, cx)
+  return carryOut(state, call.value, later, cx)
 }
 
-function carryOut(state: MasterState, call: MasterCall, cx: Context): Result<object, Failure> {
+function carryOut(
+  state: MasterState,
+  call: MasterCall,
+  later: Answer,
+  cx: Context,
+): Result<object, Failure> | undefined {
   const { type } = call
   switch (type) {
     case 'GET_HEALTH':
@@ -72,6 +87,15 @@ function carryOut(state: MasterState, call: MasterCall, cx: Context): Result<obj
         type,
         get_offers: { offers: [...state.offers.values()].map(offerDocument) },
       })
+    case 'GET_OPERATIONS':
+      return ok({ type, get_operations: { operations: operationsDocument(state) } })
+    case 'RESERVE_RESOURCES':
+    case 'UNRESERVE_RESOURCES':
+    case 'CREATE_VOLUMES':
+    case 'DESTROY_VOLUMES':
+    case 'GROW_VOLUME':
+    case 'SHRINK_VOLUME':
+      return changeResources(state, call, later, cx)
     case 'TEARDOWN':
       return teardown(state, call.teardown.framework_id.value, cx)
     case 'KILL_TASK':

@@ -50,9 +50,12 @@ function setTotal(
   if (!infoChanged && equals(agent.total, total)) return
   agent.total = deepFreeze(total)
   rescindOffers(state, [...agent.offers], cx)
-  cx.send(state.allocator, UpdateAgent, {
-    agent_id: agent.id,
-    total: [...total],
-    attributes: agent.info.attributes ?? [],
-  })
+  tellTotal(state, agent, cx)
+}
+
+/** The allocator has the total that the books have. */
+export function tellTotal(state: MasterState, agent: Agent, cx: Context): void {
+  const { attributes = [] } = agent.info
+  const total = [...agent.total]
+  cx.send(state.allocator, UpdateAgent, { agent_id: agent.id, total, attributes })
 }

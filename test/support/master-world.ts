@@ -6,7 +6,9 @@
 import Value from 'typebox/value'
 import masterModule, { type MasterOptions } from '../../actors/master/index.ts'
 import {
+  type ApplyOperation,
   masterToAgent,
+  OperationUpdate,
   Pong,
   RegisterAgent,
   ReregisterAgent,
@@ -14,7 +16,14 @@ import {
 } from '../../protocol/agent.ts'
 import { decode, encode, type Format } from '../../protocol/codec.ts'
 import type { Message, Payload } from '../../protocol/message.ts'
-import type { FrameworkInfo, Resource, Task, TaskInfo, TaskState } from '../../protocol/v1/index.ts'
+import type {
+  FrameworkInfo,
+  OperationState,
+  Resource,
+  Task,
+  TaskInfo,
+  TaskState,
+} from '../../protocol/v1/index.ts'
 import { type Node, pid } from '../../src/runtime/index.ts'
 import type { Connection, Subscription } from '../../src/runtime/ports.ts'
 import { type Probe, type Received, type World, world } from './nodes.ts'
@@ -157,6 +166,8 @@ export class TestAgent {
   readonly node: Node
   probe!: Probe
   id = ''
+  /** Of its next report. */
+  resourceVersion = 'v1'
   #serial = 0
 
   constructor(master: MasterWorld, node: Node, name: string, resources: Resource[]) {
@@ -184,8 +195,24 @@ export class TestAgent {
   }
 
   register() {
-    const body = { agent_info: this.info, version: '0.1.0' }
+    const body = { agent_info: this.info, version: '0.1.0', resource_version: this.resourceVersion }
     return this.probe.ask(MASTER, RegisterAgent, body)
+  }
+
+  /** Says how an operation ended that it was sent. */
+  async finish(
+    sent: Payload<typeof ApplyOperation>,
+    state: OperationState = 'OPERATION_FINISHED',
+  ): Promise<void> {
+    const { framework_id, operation_uuid, operation_id } = sent
+    const uuid = { value: new Uint8Array(16).fill(9) }
+    await this.probe.send(MASTER, OperationUpdate, {
+      ...(framework_id !== undefined && { framework_id }),
+      operation_uuid,
+      ...(operation_id !== undefined && { operation_id }),
+      status: { ...(operation_id !== undefined && { operation_id }), state, uuid },
+    })
+    await this.master.world.settle()
   }
 
   /** Repeated, as agents do: a request under way when a master's new life is noticed fails. */
@@ -193,8 +220,11 @@ export class TestAgent {
     tasks: Task[] = [],
     frameworks: FrameworkInfo[] = [],
     executors: Payload<typeof ReregisterAgent>['executors'] = [],
+    more: Partial<Payload<typeof ReregisterAgent>> = {},
   ) {
-    const body = { agent_info: this.info, version: '0.1.0', tasks, executors, frameworks }
+    const { info: agent_info, resourceVersion: resource_version } = this
+    const work = { tasks, executors, frameworks }
+    const body = { agent_info, version: '0.1.0', resource_version, ...work, ...more }
     const ask = () => this.probe.ask(MASTER, ReregisterAgent, body, { timeoutMs: 1000 })
     const first = await ask()
     return first.ok || first.error.code !== 'DISCONNECTED' ? first : ask()
