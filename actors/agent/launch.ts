@@ -38,6 +38,8 @@ export const launching = {
     }
     const accepted = refuse(state, launch, cx)
     if (accepted.length === 0) return
+    const taken = accepted.map(({ task_id }) => task_id.value)
+    cx.log('debug', 'launches', { epoch: launch.epoch, tasks: taken })
     const framework = frameworkOf(state, launch.framework_info)
     framework.info = launch.framework_info
     const { executor: info, group } = launch
@@ -48,7 +50,7 @@ export const launching = {
       }
       return
     }
-    const ids = group ? accepted.map(({ task_id }) => task_id.value) : undefined
+    const ids = group ? taken : undefined
     const executor =
       framework.executors.get(info.executor_id.value) ??
       addExecutor(framework, info, cx.newId(), false)
