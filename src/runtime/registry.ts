@@ -143,17 +143,27 @@ export class Registry {
     this.#stopChildren(cell, stop, [...cell.children])
   }
 
+  /** A loop and no recursion over those that end at once: there may be very many. */
   #stopChildren(cell: Cell, stop: Stop, left: Cell[]): void {
-    if (cell.phase === 'dead') return
-    const youngest = left.pop()
-    if (youngest !== undefined) {
-      this.stop(youngest, SHUTDOWN, false, () => this.#stopChildren(cell, stop, left))
-    } else if (cell.children.size > 0) {
-      // Started while the others were being stopped.
-      this.#stopChildren(cell, stop, [...cell.children])
-    } else {
-      cell.terminate(stop.reason)
-      this.bury(cell, stop.reason)
+    while (cell.phase !== 'dead') {
+      const youngest = left.pop()
+      if (youngest !== undefined) {
+        let [ended, waiting] = [false, false]
+        this.stop(youngest, SHUTDOWN, false, () => {
+          ended = true
+          if (waiting) this.#stopChildren(cell, stop, left)
+        })
+        if (!ended) {
+          waiting = true
+          return
+        }
+      } else if (cell.children.size > 0) {
+        // Started while the others were being stopped.
+        left = [...cell.children]
+      } else {
+        cell.terminate(stop.reason)
+        this.bury(cell, stop.reason)
+      }
     }
   }
 

@@ -219,16 +219,22 @@ function restartGroup(state: State, child: Child, cx: Context): void {
 function stopYoungest(state: State, cx: Context): void {
   const parent = cellOf(cx)
   const { owner } = parent
-  const youngest = state.children.findLast(
-    (child) => child.cell !== undefined && state.group.has(child),
-  )
-  if (youngest?.cell === undefined) {
-    owner.call(parent, () => startGroup(state, cx))
-    return
+  for (let at = state.children.length - 1; at >= 0; at--) {
+    const child = state.children[at] as Child
+    if (child.cell === undefined || !state.group.has(child)) continue
+    const { cell } = child
+    child.cell = undefined
+    let [ended, waiting] = [false, false]
+    owner.registry.stop(cell, SHUTDOWN, false, () => {
+      ended = true
+      if (waiting) stopYoungest(state, cx)
+    })
+    if (!ended) {
+      waiting = true
+      return
+    }
   }
-  const { cell } = youngest
-  youngest.cell = undefined
-  owner.registry.stop(cell, SHUTDOWN, false, () => stopYoungest(state, cx))
+  owner.call(parent, () => startGroup(state, cx))
 }
 
 function startGroup(state: State, cx: Context): void {

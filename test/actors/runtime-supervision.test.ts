@@ -37,6 +37,16 @@ test('children start in order and stop in reverse', async () => {
   assert.equal(take(log), ['stop c shutdown', 'stop b shutdown', 'stop a shutdown'])
 })
 
+test('very many children are stopped and restarted as one is', async () => {
+  const ids = Array.from({ length: 10_000 }, (_, index) => `w${index}`)
+  const children = ids.map((id) => worker({ id, restart: 'permanent' }))
+  const { w, node, crash } = await start([supervisor('sup', children, { strategy: 'one_for_all' })])
+  const first = node.whereis('w7')
+  await crash('w9999')
+  assert.ok(node.whereis('w7') && node.whereis('w7') !== first)
+  await w.stop()
+})
+
 test('each strategy restarts whom it names, in order', async () => {
   const expected: Record<Strategy, string[]> = {
     one_for_one: ['start b'],
