@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'nats'
+import { killProcessesIn } from '../../src/cli/up/leftovers.ts'
 import { type Node, startNode } from '../../src/runtime/index.ts'
 import { systemPorts } from '../../src/runtime/ports/index.ts'
 import { natsTransport } from '../../src/transport/nats.ts'
@@ -30,6 +31,7 @@ interface World {
 
 const terminal = /FINISHED|FAILED|KILLED|LOST|DROPPED|GONE|ERROR/
 const processes: ChildProcess[] = []
+const workDirs: string[] = []
 const nodes: Node[] = []
 let worlds = 0
 
@@ -43,6 +45,7 @@ async function world(options: object = {}): Promise<World> {
   const node = await startNode({ name: `master-${number}`, ports, children: [master.spec] })
   nodes.push(node)
   const workDir = temporaryDirectory('agent')
+  workDirs.push(workDir)
   let agent: ChildProcess | undefined
   return {
     master,
@@ -92,6 +95,8 @@ async function endAll(): Promise<void> {
     child.kill('SIGKILL')
     await exited
   }
+  // Tasks and executors outlive their agent, as they should.
+  for (const workDir of workDirs.splice(0)) killProcessesIn(workDir)
   for (const node of nodes.splice(0)) await node.stop()
 }
 
