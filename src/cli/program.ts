@@ -9,12 +9,14 @@ import { eventsCommand } from './commands/events.ts'
 import { frameworkCommand } from './commands/framework.ts'
 import { leaderCommand } from './commands/leader.ts'
 import { offerCommand } from './commands/offer.ts'
+import { reservationCommand } from './commands/reservation.ts'
 import { runCommand } from './commands/run.ts'
 import { startCommand } from './commands/start.ts'
 import { statusCommand } from './commands/status.ts'
 import { taskCommand } from './commands/task.ts'
 import { upCommand } from './commands/up.ts'
 import { versionCommand, versionText } from './commands/version.ts'
+import { volumeCommand } from './commands/volume.ts'
 
 /** All commands. */
 export const commands: readonly CliCommand[] = [
@@ -27,6 +29,8 @@ export const commands: readonly CliCommand[] = [
   frameworkCommand,
   taskCommand,
   offerCommand,
+  reservationCommand,
+  volumeCommand,
   actorCommand,
   leaderCommand,
   doctorCommand,

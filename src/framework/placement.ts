@@ -7,51 +7,95 @@ export interface Request {
   readonly cpus: number
   readonly mem: number
   readonly disk?: number
+  /** Persistent volumes that it uses. */
+  readonly volumes?: readonly VolumeRequest[]
+}
+
+export interface VolumeRequest {
+  readonly id: string
+  /** Where the task sees it, below its sandbox. Default: where it was made to be seen. */
+  readonly path?: string
 }
 
 const NAMES = ['cpus', 'mem', 'disk'] as const
+type Name = (typeof NAMES)[number]
 
-/** What is left of an offer while tasks are put into it. Only plain, unreserved scalars count. */
+/** A resource of the offer, and how much of it is left. */
+interface Piece {
+  readonly resource: Resource
+  left: number
+}
+
+/**
+ * What is left of an offer while tasks are put into it: plain scalars, those that are reserved for the
+ * role before those that anyone may use, and persistent volumes.
+ */
 export class Room {
-  readonly #left: Record<(typeof NAMES)[number], number> = { cpus: 0, mem: 0, disk: 0 }
+  readonly #pieces: Record<Name, Piece[]> = { cpus: [], mem: [], disk: [] }
+  readonly #volumes = new Map<string, Resource>()
   /** Under which role the offer was made; its resources must be named so. */
   readonly #role: string | undefined
 
   constructor(offer: Offer) {
     this.#role = offer.allocation_info?.role
     for (const resource of offer.resources ?? []) {
+      const { disk, revocable } = resource
       const name = NAMES.find((each) => each === resource.name)
-      if (name === undefined || !isPlain(resource)) continue
-      this.#left[name] += thousandths(resource.scalar?.value ?? 0)
+      if (disk?.persistence !== undefined) this.#volumes.set(disk.persistence.id, resource)
+      else if (name !== undefined && disk === undefined && revocable === undefined) {
+        const piece = { resource, left: thousandths(resource.scalar?.value ?? 0) }
+        if (isReserved(resource)) this.#pieces[name].unshift(piece)
+        else this.#pieces[name].push(piece)
+      }
     }
   }
 
-  /** Names of what is too little for the request. Empty: it fits. */
+  /** Names of what is too little for the request, or not there. Empty: it fits. */
   lacks(request: Request): string[] {
-    return NAMES.filter((name) => thousandths(request[name] ?? 0) > this.#left[name])
+    const scalars = NAMES.filter((name) => thousandths(request[name] ?? 0) > this.#left(name))
+    const volumes = (request.volumes ?? []).filter(({ id }) => !this.#volumes.has(id))
+    return [...scalars, ...volumes.map(({ id }) => `volume ${id}`)]
   }
 
-  /** Takes the request out of the room, and says it as resources of a task. */
+  /** Takes the request, which fits, out of the room, and says it as resources of a task. */
   take(request: Request): Resource[] {
     const resources: Resource[] = []
     for (const name of NAMES) {
-      const value = request[name] ?? 0
-      if (value === 0) continue
-      this.#left[name] -= thousandths(value)
-      resources.push({
-        name,
-        type: 'SCALAR',
-        scalar: { value },
-        ...(this.#role !== undefined && { allocation_info: { role: this.#role } }),
-      })
+      let wanted = thousandths(request[name] ?? 0)
+      for (const piece of this.#pieces[name]) {
+        const taken = Math.min(wanted, piece.left)
+        if (taken === 0) continue
+        wanted -= taken
+        piece.left -= taken
+        resources.push({ ...piece.resource, scalar: { value: taken / 1000 } })
+      }
     }
-    return resources
+    for (const { id, path } of request.volumes ?? []) {
+      const volume = this.#volumes.get(id)
+      if (volume === undefined) continue
+      if (volume.shared === undefined) this.#volumes.delete(id)
+      resources.push(path === undefined ? volume : seenAt(volume, path))
+    }
+    return resources.map((resource) => this.#allocated(resource))
+  }
+
+  #left(name: Name): number {
+    return this.#pieces[name].reduce((sum, { left }) => sum + left, 0)
+  }
+
+  #allocated(resource: Resource): Resource {
+    if (this.#role === undefined) return resource
+    return { ...resource, allocation_info: { role: this.#role } }
   }
 }
 
-function isPlain({ reservations, role, disk, revocable, shared }: Resource): boolean {
-  const unreserved = (reservations?.length ?? 0) === 0 && (role === undefined || role === '*')
-  return unreserved && disk === undefined && revocable === undefined && shared === undefined
+function seenAt(volume: Resource, container_path: string): Resource {
+  const mode = volume.disk?.volume?.mode ?? 'RW'
+  return { ...volume, disk: { ...volume.disk, volume: { mode, container_path } } }
+}
+
+function isReserved({ reservations, role }: Resource): boolean {
+  return (reservations?.length ?? 0) > 0 || (role !== undefined && role !== '*')
 }
 
 function thousandths(value: number): number {

@@ -79,7 +79,7 @@ export async function agentsOf(client: ClusterClient): Promise<AgentState[]> {
 }
 
 /** An agent by unique prefix of its id, or by its host name. */
-async function findAgent(client: ClusterClient, given: string): Promise<AgentState> {
+export async function findAgent(client: ClusterClient, given: string): Promise<AgentState> {
   const candidates = (await agentsOf(client)).map((agent) => ({
     id: idOf(agent),
     names: [agent.agent_info.hostname],

@@ -40,6 +40,12 @@ const own = {
     placeholder: 'TIME',
   }),
   role: Type.String({ description: 'role to run in', default: '*', placeholder: 'ROLE' }),
+  volume: Type.Array(Type.String({ pattern: '^[^:]+(:[^:]+)?$' }), {
+    description:
+      "persistent volume of the role, and where the task sees it if not at the volume's own path",
+    default: [],
+    placeholder: 'ID[:PATH]',
+  }),
   user: Type.String({
     description: 'user to run as (default: as the framework, who calls this)',
     default: '',
@@ -83,6 +89,7 @@ export const runCommand = command({
     ['meseta run --shell "ls | wc -l"', 'a line for the shell'],
     ['meseta run --instances 500 -- true', '500 tasks'],
     ['meseta run --cpus 2 --mem 4096 --timeout 10m -- make -j2', 'with room, and an end'],
+    ['meseta run --role eng --volume db:data -- ls data', 'with a persistent volume'],
     ['meseta run --plan --cpus 64', 'who could take it, and why the others could not'],
   ],
   shared,

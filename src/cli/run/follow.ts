@@ -71,7 +71,12 @@ export async function follow(run: FollowRun): Promise<number> {
       roles: [options.role],
       failover_timeout: failoverSeconds,
       checkpoint: true,
-      capabilities: [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }],
+      capabilities: [
+        { type: 'MULTI_ROLE' },
+        { type: 'PARTITION_AWARE' },
+        { type: 'RESERVATION_REFINEMENT' },
+        { type: 'SHARED_RESOURCES' },
+      ],
     },
     callbacks: tasks.callbacks,
   })
@@ -112,12 +117,16 @@ export async function follow(run: FollowRun): Promise<number> {
 }
 
 function specsOf({ options, operands, name, graceMs }: FollowRun): TaskSpec[] {
-  const { cpus, mem, disk, instances, env, user, shell } = options
+  const { cpus, mem, disk, volume, instances, env, user, shell } = options
+  const volumes = volume.map((text) => {
+    const [id = '', path] = text.split(':')
+    return { id, ...(path !== undefined && { path }) }
+  })
   // Ids of one run differ from those of another, so that "task logs NAME" means one of them.
   const unique = `${name}-${crypto.randomUUID().slice(0, 6)}`
   const width = String(instances).length
   const spec = {
-    ...{ cpus, mem, ...(disk > 0 && { disk }) },
+    ...{ cpus, mem, ...(disk > 0 && { disk }), ...(volumes.length > 0 && { volumes }) },
     ...(shell
       ? { command: operands.join(' '), shell: true }
       : { command: operands[0]!, args: operands, shell: false }),

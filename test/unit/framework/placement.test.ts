@@ -35,11 +35,9 @@ test('what is too little is named, all of it', () => {
   assert.equal(room.lacks({ cpus: 2, mem: 128, disk: 1 }), ['cpus', 'mem', 'disk'])
 })
 
-test('reserved, revocable and persistent resources are left alone', () => {
-  const reservations = [{ type: 'DYNAMIC', role: 'db' }] as const
+test('revocable and persistent resources are left alone', () => {
   const room = new Room(
     offer(
-      scalar('cpus', 8, { reservations: [...reservations] }),
       scalar('cpus', 8, { revocable: {} }),
       scalar('disk', 100, { disk: { persistence: { id: 'p' } } }),
       scalar('cpus', 1),
@@ -48,6 +46,36 @@ test('reserved, revocable and persistent resources are left alone', () => {
   )
   assert.equal(room.lacks({ cpus: 1, mem: 100 }), [])
   assert.equal(room.lacks({ cpus: 2, mem: 100, disk: 1 }), ['cpus', 'disk'])
+})
+
+test('what is reserved is used before what anyone may have, and both together', () => {
+  const reservations = [{ type: 'DYNAMIC' as const, role: 'db' }]
+  const kept = scalar('cpus', 1, { reservations })
+  const room = new Room(offer(scalar('cpus', 2), kept))
+  assert.equal(room.take({ cpus: 0.5, mem: 0 }), [scalar('cpus', 0.5, { reservations })])
+  assert.equal(room.take({ cpus: 1, mem: 0 }), [
+    scalar('cpus', 0.5, { reservations }),
+    scalar('cpus', 0.5),
+  ])
+  assert.equal(room.lacks({ cpus: 2, mem: 0 }), ['cpus'])
+})
+
+test('a volume is for one task, a shared one for any number', () => {
+  const volume = (id: string, more: Partial<Resource> = {}) =>
+    scalar('disk', 100, {
+      disk: { persistence: { id }, volume: { mode: 'RW', container_path: 'data' } },
+      ...more,
+    })
+  const room = new Room(offer(volume('own'), volume('common', { shared: {} })))
+  const own = { cpus: 0, mem: 0, volumes: [{ id: 'own' }] }
+  const common = { cpus: 0, mem: 0, volumes: [{ id: 'common', path: 'shared' }] }
+  assert.equal(room.take(own), [volume('own')])
+  assert.equal(room.lacks(own), ['volume own'])
+  for (let count = 0; count < 3; count++) {
+    assert.equal(room.lacks(common), [])
+    const [taken] = room.take(common)
+    assert.is(taken?.disk?.volume?.container_path, 'shared')
+  }
 })
 
 test("a task's resources bear the role of the offer", () => {
