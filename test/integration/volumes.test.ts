@@ -7,7 +7,7 @@ import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 
 const test = suite('volumes')
-const slow = { timeoutMs: 90_000 }
+const slow = { timeoutMs: 180_000 }
 const cluster = clusterFor(test, { resources: 'cpus:4;mem:1024;disk:1000' })
 
 function run(...args: string[]): Promise<Ended> {
@@ -34,7 +34,7 @@ test('a volume and its data outlive tasks and kill -9 of the agent', slow, async
   const [agent = ''] = (await done('agent', 'ls', '-o', 'name')).split('\n')
   assert.is(
     await done('reservation', 'create', agent, 'disk:100;cpus:1', '--role', 'eng'),
-    `cpus:1; disk:100 of agent-1 is reserved for eng\n`,
+    `disk:100; cpus:1 of agent-1 is reserved for eng\n`,
   )
   await done('volume', 'create', 'db', '40', '--agent', agent, '--role', 'eng', '--path', 'data')
   const task = ['run', '--role', 'eng', '--volume', 'db', '--shell', '--']
@@ -70,16 +70,16 @@ test('a volume and its data outlive tasks and kill -9 of the agent', slow, async
 test('what cannot be done is told with a code and a next step', slow, async () => {
   const refusals: Array<[number, RegExp, string[]]> = [
     [3, /NOT_FOUND.*volume/, ['volume', 'rm', 'nothing']],
-    [3, /NOT_FOUND.*reservation/, ['reservation', 'rm', 'agent-1/eng']],
+    [3, /NOT_FOUND.*reservation/, ['reservation', 'rm', 'agent-1/ops']],
     [2, /USAGE.*--role/, ['reservation', 'create', 'agent-1', 'cpus:1']],
-    [2, /USAGE.*resources/, ['reservation', 'create', 'agent-1', 'cpus', '--role', 'eng']],
-    [2, /USAGE.*megabytes/, ['volume', 'create', 'v', 'x', '--agent', 'agent-1', '--role', 'eng']],
+    [2, /USAGE.*resources/, ['reservation', 'create', 'agent-1', 'cpus', '--role', 'ops']],
+    [2, /USAGE.*megabytes/, ['volume', 'create', 'v', 'x', '--agent', 'agent-1', '--role', 'ops']],
     [
       1,
       /NOT_AVAILABLE.*meseta reservation create/,
-      ['volume', 'create', 'v', '9', '--agent', 'agent-1', '--role', 'eng'],
+      ['volume', 'create', 'v', '9', '--agent', 'agent-1', '--role', 'ops'],
     ],
-    [1, /NOT_AVAILABLE/, ['reservation', 'create', 'agent-1', 'cpus:99', '--role', 'eng']],
+    [1, /NOT_AVAILABLE/, ['reservation', 'create', 'agent-1', 'cpus:99', '--role', 'ops']],
   ]
   const ended = await Promise.all(refusals.map(([, , args]) => run(...args)))
   for (const [index, [code, pattern, args]] of refusals.entries()) {
