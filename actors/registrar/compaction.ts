@@ -5,7 +5,7 @@
  */
 import { Append, Truncate } from '../../protocol/log.ts'
 import type { Context } from '../../src/runtime/index.ts'
-import { encodeEntry, keysOf } from './records.ts'
+import { countRecords, encodeEntry, keysOf } from './records.ts'
 import type { Change, Kind } from './registry.ts'
 import { APPEND_TIMEOUT_MS, type RegistrarState } from './state.ts'
 
@@ -19,10 +19,9 @@ const RATIO = 3
 /** Begins to shorten the log if that is worth it. */
 export function shorten(state: RegistrarState, cx: Context): void {
   if (state.shortening || state.written < WRITTEN_MIN) return
-  const keys = keysOf(state.contents)
-  if (state.written < RATIO * keys.length) return
+  if (state.written < RATIO * countRecords(state.contents)) return
   state.shortening = true
-  rewrite(state, keys, 0, undefined, cx)
+  rewrite(state, keysOf(state.contents), 0, undefined, cx)
 }
 
 /**

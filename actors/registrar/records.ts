@@ -83,9 +83,15 @@ function readRecord(
   return undefined
 }
 
+const kinds = Object.keys(checks) as Kind[]
+
+export function countRecords(contents: Contents): number {
+  let sum = 0
+  for (const kind of kinds) sum += contents[kind].size
+  return sum
+}
+
 /** All records there are, for writing them again. */
 export function keysOf(contents: Contents): Array<readonly [Kind, string]> {
-  return (Object.keys(checks) as Kind[]).flatMap((kind) =>
-    [...contents[kind].keys()].map((id) => [kind, id] as const),
-  )
+  return kinds.flatMap((kind) => [...contents[kind].keys()].map((id) => [kind, id] as const))
 }
