@@ -7,9 +7,10 @@ import type { Call } from '../../protocol/scheduler.ts'
 import type { KillPolicy } from '../../protocol/v1/command.ts'
 import type { Filters } from '../../protocol/v1/framework.ts'
 import type { Offer, OfferOperation } from '../../protocol/v1/offer.ts'
-import type { TaskStatus } from '../../protocol/v1/status.ts'
+import type { OperationStatus, TaskStatus } from '../../protocol/v1/status.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
 import type { Context } from '../runtime/index.ts'
+import type { KnownOperations } from './known-operations.ts'
 import type { KnownTasks } from './known-tasks.ts'
 
 /** Why a framework has ended. */
@@ -35,16 +36,24 @@ export class Driver {
   readonly #cx: Context
   readonly #callSubject: string
   readonly #tasks: KnownTasks
+  readonly #operations: KnownOperations
   #turn = false
   #enter: RunInTurn | undefined
   #ended = false
   #onEnd: ((error: CallError | undefined) => void) | undefined
 
-  constructor(cx: Context, frameworkId: string, callSubject: string, tasks: KnownTasks) {
+  constructor(
+    cx: Context,
+    frameworkId: string,
+    callSubject: string,
+    tasks: KnownTasks,
+    operations: KnownOperations,
+  ) {
     this.#cx = cx
     this.frameworkId = frameworkId
     this.#callSubject = callSubject
     this.#tasks = tasks
+    this.#operations = operations
   }
 
   /** Tasks that were launched or heard of and have not ended. */
@@ -57,8 +66,11 @@ export class Driver {
     return this.#ended
   }
 
+  /** Uses offers of one agent for operations, in their order; what is left is declined with `filters`. */
   accept(offers: readonly Offer[], operations: readonly OfferOperation[], filters?: Filters): void {
-    for (const { launch, launch_group } of operations) {
+    for (const { launch, launch_group, id } of operations) {
+      const agentId = offers[0]?.agent_id.value
+      if (id !== undefined && agentId !== undefined) this.#operations.sent(id.value, agentId)
       const tasks = launch?.task_infos ?? launch_group?.task_group.tasks ?? []
       for (const { task_id, agent_id } of tasks) {
         this.#tasks.launched(task_id.value, agent_id.value, this.#cx.monotonic())
@@ -107,6 +119,12 @@ export class Driver {
     this.call({ ...this.#call('RECONCILE'), reconcile: { tasks: [] } })
   }
 
+  /** Asks for the status of all operations with an id that the master knows of this framework. */
+  reconcileOperations(): void {
+    const reconcile_operations = { operations: [] }
+    this.call({ ...this.#call('RECONCILE_OPERATIONS'), reconcile_operations })
+  }
+
   message(to: { agentId: string; executorId: string }, data: Uint8Array): void {
     const message = { agent_id: { value: to.agentId }, executor_id: { value: to.executorId }, data }
     this.call({ ...this.#call('MESSAGE'), message })
@@ -127,6 +145,17 @@ export class Driver {
   acknowledge({ uuid, agent_id, task_id }: TaskStatus): void {
     if (uuid === undefined || agent_id === undefined) return
     this.call({ ...this.#call('ACKNOWLEDGE'), acknowledge: { uuid, agent_id, task_id } })
+  }
+
+  /** Done by the scheduler for its author. */
+  acknowledgeOperation({ uuid, agent_id, operation_id }: OperationStatus): void {
+    if (uuid === undefined || operation_id === undefined) return
+    const acknowledge_operation_status = {
+      uuid: uuid.value,
+      operation_id,
+      ...(agent_id && { agent_id }),
+    }
+    this.call({ ...this.#call('ACKNOWLEDGE_OPERATION_STATUS'), acknowledge_operation_status })
   }
 
   /** Any call, as a document. */

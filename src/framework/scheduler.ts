@@ -15,10 +15,12 @@ import { subjects } from '../../protocol/subjects.ts'
 import type { MasterInfo } from '../../protocol/v1/agent.ts'
 import type { FrameworkInfo } from '../../protocol/v1/framework.ts'
 import type { Offer } from '../../protocol/v1/offer.ts'
-import type { TaskStatus } from '../../protocol/v1/status.ts'
+import type { OperationStatus, TaskStatus } from '../../protocol/v1/status.ts'
 import { type ChildSpec, type Context, child, type Outcome, statechart } from '../runtime/index.ts'
 import { CallError, Driver } from './driver.ts'
+import { KnownOperations } from './known-operations.ts'
 import { KnownTasks } from './known-tasks.ts'
+import { takeOperationStatus, takeStatus } from './statuses.ts'
 
 /** What the author of a framework writes. A callback that throws ends the framework with that error. */
 export interface SchedulerCallbacks {
@@ -35,6 +37,11 @@ export interface SchedulerCallbacks {
    * if that rejects, the status comes again. Repeats of the last status are possible.
    */
   update?(status: TaskStatus, driver: Driver): void | Promise<void>
+  /**
+   * How an operation is that was given an id. Acknowledged as a task's status is; repeats are possible.
+   * OPERATION_UNKNOWN: it never arrived, or its end was acknowledged before.
+   */
+  operation?(status: OperationStatus, driver: Driver): void | Promise<void>
   message?(from: { agentId: string; executorId: string; data: Uint8Array }, driver: Driver): void
   /** An executor ended, or an agent was lost (without `executorId`). */
   failure?(what: { agentId?: string; executorId?: string; status?: number }, driver: Driver): void
@@ -84,6 +91,7 @@ export interface SchedulerState {
   readonly callSubject: string
   readonly driver: Driver
   readonly tasks: KnownTasks
+  readonly operations: KnownOperations
   /** Highest epoch of a master heard of. */
   epoch: number
   /** Events that came before the answer that tells which stream is ours; at most `EARLY_MAX`. */
@@ -211,13 +219,15 @@ function newState({ options, started }: Args, cx: Context): SchedulerState {
   for (const { taskId, agentId } of options.tasks ?? []) {
     tasks.launched(taskId, agentId, cx.monotonic())
   }
-  const driver = new Driver(cx, frameworkId, callSubject, tasks)
+  const operations = new KnownOperations()
+  const driver = new Driver(cx, frameworkId, callSubject, tasks, operations)
   started?.(driver)
   return {
     options,
     frameworkId,
     callSubject,
     tasks,
+    operations,
     driver,
     epoch: 0,
     early: [],
@@ -297,6 +307,7 @@ function retryLater(state: SchedulerState, cx: Context): void {
 function settleIn(state: SchedulerState, cx: Context): void {
   watchHeartbeat(state, cx)
   state.tasks.doubtAll()
+  state.operations.doubtAll()
   state.reconcileMs = RECONCILE_FIRST_MS
   reconcile(state, cx)
   const { silenceMs = 30_000 } = state.options
@@ -317,15 +328,17 @@ function watchHeartbeat(state: SchedulerState, cx: Context): void {
 /** Asks until every doubt is answered, less and less often. */
 function reconcile(state: SchedulerState, cx: Context): void {
   const tasks = state.tasks.doubtful()
-  if (tasks.length === 0) {
+  const operations = state.operations.doubtful()
+  if (tasks.length + operations.length === 0) {
     state.reconcileMs = RECONCILE_FIRST_MS
     return
   }
-  state.driver.call({
-    type: 'RECONCILE',
-    framework_id: { value: state.frameworkId },
-    reconcile: { tasks },
-  })
+  const framework_id = { value: state.frameworkId }
+  if (tasks.length > 0) state.driver.call({ type: 'RECONCILE', framework_id, reconcile: { tasks } })
+  if (operations.length > 0) {
+    const reconcile_operations = { operations }
+    state.driver.call({ type: 'RECONCILE_OPERATIONS', framework_id, reconcile_operations })
+  }
   cx.after('reconcile', state.reconcileMs, () => reconcile(state, cx))
   state.reconcileMs = Math.min(state.reconcileMs * 2, RECONCILE_MAX_MS)
 }
@@ -373,7 +386,10 @@ function handle(state: SchedulerState, event: Event, cx: Context): void {
       callbacks.rescinded?.(event.rescind.offer_id.value, driver)
       break
     case 'UPDATE':
-      update(state, event.update.status, cx)
+      takeStatus(state, event.update.status, cx)
+      break
+    case 'UPDATE_OPERATION_STATUS':
+      takeOperationStatus(state, event.update_operation_status.status, cx)
       break
     case 'MESSAGE': {
       const { agent_id, executor_id, data } = event.message
@@ -399,26 +415,7 @@ function handle(state: SchedulerState, event: Event, cx: Context): void {
       break
     }
     default:
-      // Heartbeats have had their effect; inverse offers and operations are not asked for by this SDK.
+      // Heartbeats have had their effect; inverse offers are not asked for by this SDK.
       break
   }
-}
-
-function update(state: SchedulerState, status: TaskStatus, cx: Context): void {
-  const { driver } = state
-  state.tasks.heard(status, cx.monotonic())
-  const processed = state.options.callbacks.update?.(status, driver)
-  if (processed instanceof Promise) {
-    cx.job(
-      () => processed,
-      (outcome) => {
-        if (outcome.ok) driver.acknowledge(status)
-        else
-          cx.log('error', 'a status was not processed', {
-            task: status.task_id.value,
-            reason: String(outcome.error),
-          })
-      },
-    )
-  } else driver.acknowledge(status)
 }

@@ -4,6 +4,7 @@ import type { Offer } from '../../protocol/v1/offer.ts'
 import {
   type CallError,
   type Driver,
+  operations,
   type SchedulerOptions,
   scheduler,
   TaskRun,
@@ -228,6 +229,55 @@ test('asks about live tasks after each subscription, again until each is answere
   await master.update('former', 'TASK_RUNNING')
   await w.advance(10_000)
   assert.equal(asked(), [1, 1, 1])
+  await w.stop()
+})
+
+const operationStatus = (id: string, state: string, uuid?: number): Document => ({
+  type: 'UPDATE_OPERATION_STATUS',
+  update_operation_status: {
+    status: {
+      operation_id: { value: id },
+      state,
+      agent_id: { value: 'a1' },
+      ...(uuid !== undefined && { uuid: { value: new Uint8Array(16).fill(uuid) } }),
+    },
+  },
+})
+
+test('tells its author of operations, acknowledges what has a uuid, asks about the others', async () => {
+  const seen: string[] = []
+  const { w, master, turn } = await setUp({
+    callbacks: {
+      operation: ({ operation_id, state }) => void seen.push(`${operation_id?.value} ${state}`),
+    },
+  })
+  await w.settle()
+  const cpus = operations.reserved('cpus', 1, 'eng')
+  await turn((driver) =>
+    driver.accept(
+      [offer('o1')],
+      [operations.reserve([cpus], 'r1'), operations.unreserve([cpus], 'r2')],
+    ),
+  )
+  await master.say(operationStatus('r1', 'OPERATION_FINISHED', 7))
+  const [{ acknowledge_operation_status: acknowledged }] = master.of('ACKNOWLEDGE_OPERATION_STATUS')
+  assert.equal(acknowledged.operation_id, { value: 'r1' })
+  assert.equal([...acknowledged.uuid], new Array(16).fill(7))
+  await master.announceLeader(2)
+  const asked = () =>
+    master
+      .of('RECONCILE_OPERATIONS')
+      .map(({ reconcile_operations }) =>
+        reconcile_operations.operations.map(({ operation_id }: Document) => operation_id.value),
+      )
+  assert.equal(asked(), [['r2']])
+  await w.advance(1100)
+  assert.equal(asked(), [['r2'], ['r2']])
+  await master.say(operationStatus('r2', 'OPERATION_UNKNOWN'))
+  await w.advance(10_000)
+  assert.is(asked().length, 2)
+  assert.is(master.of('ACKNOWLEDGE_OPERATION_STATUS').length, 1)
+  assert.equal(seen, ['r1 OPERATION_FINISHED', 'r2 OPERATION_UNKNOWN'])
   await w.stop()
 })
 

@@ -32,6 +32,21 @@ test('with the SDK: five tasks finish', { timeoutMs: 40_000 }, async () => {
   )
 })
 
+test('with the SDK: what a task wrote to a volume is read by another one', {
+  timeoutMs: 40_000,
+}, async () => {
+  const lines = await output('examples/volume-framework.ts')
+  const ends = lines.filter((line) => /FINISHED|FAILED|ERROR|LOST|DROPPED/.test(line))
+  assert.equal(ends.sort(), [
+    'create OPERATION_FINISHED',
+    'destroy OPERATION_FINISHED',
+    'reader TASK_FINISHED',
+    'reserve OPERATION_FINISHED',
+    'unreserve OPERATION_FINISHED',
+    'writer TASK_FINISHED',
+  ])
+})
+
 test('with a NATS client and MessagePack alone: a task runs and finishes', {
   timeoutMs: 40_000,
 }, async () => {

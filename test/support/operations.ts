@@ -1,46 +1,34 @@
-/** Short ways to write offer operations and the resources in them. */
+/** The SDK's operations, shorter still: of the role `eng`, and with an id only where a test wants one. */
 import type { OfferOperation } from '../../protocol/v1/offer.ts'
 import type { Resource } from '../../protocol/v1/resources.ts'
+import { operations } from '../../src/framework/index.ts'
 
-/** Reserved dynamically to a role. */
+export const { grow, shrink } = operations
+
 export function reserved(name: string, value: number, role = 'eng'): Resource {
-  const reservations = [{ type: 'DYNAMIC' as const, role }]
-  return { name, type: 'SCALAR', scalar: { value }, reservations }
+  return operations.reserved(name, value, role)
 }
 
-/** A persistent volume of a role, MB. */
-export function volume(id: string, value: number, role = 'eng', path = 'data'): Resource {
-  return {
-    ...reserved('disk', value, role),
-    disk: { persistence: { id }, volume: { mode: 'RW', container_path: path } },
-  }
+export function volume(id: string, megabytes: number, role = 'eng', path = 'data'): Resource {
+  return operations.volume(id, megabytes, role, path)
 }
 
 export function reserve(...resources: Resource[]): OfferOperation {
-  return { type: 'RESERVE', reserve: { resources } }
+  return operations.reserve(resources)
 }
 
 export function unreserve(...resources: Resource[]): OfferOperation {
-  return { type: 'UNRESERVE', unreserve: { resources } }
+  return operations.unreserve(resources)
 }
 
 export function create(...volumes: Resource[]): OfferOperation {
-  return { type: 'CREATE', create: { volumes } }
+  return operations.create(volumes)
 }
 
 export function destroy(...volumes: Resource[]): OfferOperation {
-  return { type: 'DESTROY', destroy: { volumes } }
+  return operations.destroy(volumes)
 }
 
-export function grow(volume: Resource, addition: Resource): OfferOperation {
-  return { type: 'GROW_VOLUME', grow_volume: { volume, addition } }
-}
-
-export function shrink(volume: Resource, value: number): OfferOperation {
-  return { type: 'SHRINK_VOLUME', shrink_volume: { volume, subtract: { value } } }
-}
-
-/** The operation with an id, so that its framework is told how it ended. */
 export function withId(id: string, operation: OfferOperation): OfferOperation {
   return { ...operation, id: { value: id } }
 }
