@@ -79,6 +79,8 @@ const FATAL = new Set([
 const SUBSCRIBE_TIMEOUT_MS = 5000
 const RECONCILE_FIRST_MS = 1000
 const RECONCILE_MAX_MS = 60_000
+/** Tasks that one call asks about: some 100 bytes each, of a broker's 1 MiB. */
+const RECONCILE_PART = 1000
 /** Heartbeats missed before the master is taken for lost. */
 const HEARTBEATS_MISSED = 3
 const EARLY_MAX = 256
@@ -334,13 +336,23 @@ function reconcile(state: SchedulerState, cx: Context): void {
     return
   }
   const framework_id = { value: state.frameworkId }
-  if (tasks.length > 0) state.driver.call({ type: 'RECONCILE', framework_id, reconcile: { tasks } })
-  if (operations.length > 0) {
-    const reconcile_operations = { operations }
+  for (const part of parts(tasks)) {
+    state.driver.call({ type: 'RECONCILE', framework_id, reconcile: { tasks: part } })
+  }
+  for (const part of parts(operations)) {
+    const reconcile_operations = { operations: part }
     state.driver.call({ type: 'RECONCILE_OPERATIONS', framework_id, reconcile_operations })
   }
   cx.after('reconcile', state.reconcileMs, () => reconcile(state, cx))
   state.reconcileMs = Math.min(state.reconcileMs * 2, RECONCILE_MAX_MS)
+}
+
+/** All at once might be more than a message may hold. */
+function parts<T>(all: readonly T[]): T[][] {
+  const count = Math.ceil(all.length / RECONCILE_PART)
+  return Array.from({ length: count }, (_, index) =>
+    all.slice(index * RECONCILE_PART, (index + 1) * RECONCILE_PART),
+  )
 }
 
 function receive(state: SchedulerState, data: Uint8Array, cx: Context): void {

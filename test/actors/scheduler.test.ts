@@ -232,6 +232,21 @@ test('asks about live tasks after each subscription, again until each is answere
   await w.stop()
 })
 
+test('asks about a great many tasks in parts that a broker takes', async () => {
+  const tasks = Array.from({ length: 25_000 }, (_, index) => ({
+    taskId: `task-of-a-large-framework-${index}`,
+    agentId: 'b0eb51a5-5078-4d15-bccb-720c306be1ce-S1',
+  }))
+  const { w, master } = await setUp({ tasks })
+  await w.settle()
+  const asked = master.of('RECONCILE').flatMap(({ reconcile }) => reconcile.tasks)
+  assert.equal(
+    asked.map(({ task_id }: Document) => task_id.value),
+    tasks.map(({ taskId }) => taskId),
+  )
+  await w.stop()
+})
+
 const operationStatus = (id: string, state: string, uuid?: number): Document => ({
   type: 'UPDATE_OPERATION_STATUS',
   update_operation_status: {
