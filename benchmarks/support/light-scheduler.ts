@@ -41,6 +41,7 @@ export async function lightScheduler(
   cluster: string,
   id: string,
   events: LightEvents,
+  role = 'bench',
 ): Promise<LightScheduler> {
   const names = subjects(cluster)
   const callSubject = names.frameworkCall(id)
@@ -92,7 +93,7 @@ export async function lightScheduler(
       id: framework_id,
       user: 'root',
       name: id,
-      roles: ['bench'],
+      roles: [role],
       capabilities: [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }],
     },
   }

@@ -59,6 +59,11 @@ export class TaskStream {
     if (this.#inFlight === 0) this.#stopped?.()
   }
 
+  /** Launched and not ended. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
   /** Launches no more; resolves when the last task has ended. */
   async stop(): Promise<void> {
     const idle = new Promise<void>((resolve) => {

@@ -1,0 +1,221 @@
+/**
+ * A million short tasks on thousands of agents, for frameworks of different weights: how many a second, how
+ * soon they run, how fairly they are shared out, and what the master needs for it. Agents and executors are
+ * simulated (support/simulated-agents.ts); broker, master, offers and statuses are real.
+ *
+ *     node dist/benchmarks/scale.js [--quick] [--json] [--tasks N] [--agents N]
+ *
+ * The agents are always full: each has room for one task, and each framework takes whatever it is offered.
+ * So the average number of tasks that a framework has in flight is what the allocator gave it, and beside
+ * it stands the weighted share (DRF with one resource that matters: in proportion to the weights). The limit
+ * of the rate is a bare client's messages to another one, of which a task takes nine (see launch.ts).
+ */
+import { parseArgs } from 'node:util'
+import Table from 'cli-table3'
+import { agentsAdded, simulatedAgentsModule, startBenchCluster } from './support/bench-cluster.ts'
+import { type LightScheduler, lightScheduler } from './support/light-scheduler.ts'
+import { rawThroughput } from './support/raw-nats.ts'
+import { median, percentile } from './support/statistics.ts'
+import { TaskStream } from './support/task-stream.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    tasks: { type: 'string' },
+    agents: { type: 'string' },
+  },
+})
+const { quick, json } = flags
+const tasks = Number(flags.tasks ?? (quick ? 20_000 : 1_000_000))
+const agents = Number(flags.agents ?? (quick ? 1000 : 5000))
+const weights = [1, 2, 3, 4]
+const taskMs = 500
+const allocationIntervalMs = 50
+const agentsPerProcess = 2500
+const sampleMs = 100
+/** Until every agent had a task, and shares have settled. */
+const warmMs = quick ? 3000 : 10_000
+const halfRateMs = quick ? 3000 : 15_000
+const taskMessageBytes = 400
+const messagesPerTask = 9
+
+interface Share {
+  readonly weight: number
+  /** Of all tasks in flight, on average. */
+  readonly share: number
+  readonly ideal: number
+  /** How far the share is from the ideal, as a part of the ideal. */
+  readonly error: number
+}
+
+interface Report {
+  readonly benchmark: 'scale'
+  readonly agents: number
+  readonly tasks: number
+  readonly seconds: number
+  readonly tasksPerSecond: number
+  readonly rawTasksPerSecond: number
+  readonly ratio: number
+  readonly runningMsP50: number
+  readonly runningMsP99: number
+  /** With half as many tasks in flight as there is room for. */
+  readonly halfRate: { readonly tasksPerSecond: number; readonly p50: number; readonly p99: number }
+  readonly shares: readonly Share[]
+  /** Master's CPU for each task, ms, and its resident memory at the end, MiB. */
+  readonly masterCpuMsPerTask: number
+  readonly masterMiB: number
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function run(): Promise<Report> {
+  const bench = await startBenchCluster()
+  try {
+    const roles = weights.map((weight) => `weight-${weight}`)
+    const master = await bench.start('master', [
+      ...['--work-dir', bench.directory()],
+      ...['--allocation-interval-ms', String(allocationIntervalMs)],
+      ...weights.flatMap((weight, index) => ['--weights', `${roles[index]}=${weight}`]),
+    ])
+    const processes = Math.ceil(agents / agentsPerProcess)
+    const fleet = ['--count', String(agents / processes), '--resources', 'cpus:1;mem:64']
+    await agentsAdded(bench, agents, () =>
+      Promise.all(
+        Array.from({ length: processes }, () =>
+          bench.start(simulatedAgentsModule, [...fleet, '--task-ms', String(taskMs)]),
+        ),
+      ),
+    )
+
+    const connect = (inFlight: number, name: string) =>
+      Promise.all(
+        weights.map(async (_, index) => {
+          const stream = new TaskStream({
+            name: `${name}-${index}`,
+            inFlight,
+            perOffer: 1,
+            each: { cpus: 1, mem: 64 },
+            command: 'true',
+            refuseSeconds: 0,
+          })
+          const { nats, cluster } = bench
+          const id = `${name}-${index}`
+          const scheduler = await lightScheduler(nats, cluster, id, stream, roles[index])
+          return { stream, scheduler }
+        }),
+      )
+
+    const full = await connect(agents, 'full')
+    const streams = full.map(({ stream }) => stream)
+    const finished = () => streams.reduce((sum, stream) => sum + stream.finished, 0)
+    await pause(warmMs)
+    for (const { runningMs } of streams) runningMs.length = 0
+    const sums = weights.map(() => 0)
+    const [begin, done, cpu] = [performance.now(), finished(), master.usage().cpuMs]
+    let said = begin
+    while (finished() < tasks) {
+      await pause(sampleMs)
+      for (const [index, stream] of streams.entries()) sums[index]! += stream.inFlight
+      if (!json && performance.now() - said > 5000) {
+        said = performance.now()
+        process.stdout.write(`  ${finished()} tasks of ${tasks}\n`)
+      }
+    }
+    const seconds = (performance.now() - begin) / 1000
+    const counted = finished() - done
+    const { cpuMs, rssBytes } = master.usage()
+    const runningMs = streams.flatMap((stream) => stream.runningMs)
+    await end(full)
+
+    const half = await connect(Math.floor(agents / 2 / weights.length), 'half')
+    await pause(2 * taskMs)
+    for (const { stream } of half) stream.runningMs.length = 0
+    const before = half.reduce((sum, { stream }) => sum + stream.finished, 0)
+    await pause(halfRateMs)
+    const after = half.reduce((sum, { stream }) => sum + stream.finished, 0)
+    const halfMs = half.flatMap(({ stream }) => stream.runningMs)
+    await end(half)
+
+    const total = sums.reduce((sum, value) => sum + value, 0)
+    const weightSum = weights.reduce((sum, value) => sum + value, 0)
+    const rawWindows = { count: 5, ms: quick ? 100 : 200 }
+    const raw = median(await rawThroughput(bench.nats, bench.url, taskMessageBytes, rawWindows))
+    const tasksPerSecond = counted / seconds
+    return {
+      benchmark: 'scale',
+      agents,
+      tasks: finished(),
+      seconds,
+      tasksPerSecond,
+      rawTasksPerSecond: raw / messagesPerTask,
+      ratio: tasksPerSecond / (raw / messagesPerTask),
+      runningMsP50: median(runningMs),
+      runningMsP99: percentile(runningMs, 99),
+      halfRate: {
+        tasksPerSecond: (after - before) / (halfRateMs / 1000),
+        p50: median(halfMs),
+        p99: percentile(halfMs, 99),
+      },
+      shares: weights.map((weight, index) => {
+        const [share, ideal] = [sums[index]! / total, weight / weightSum]
+        return { weight, share, ideal, error: Math.abs(share / ideal - 1) }
+      }),
+      masterCpuMsPerTask: (cpuMs - cpu) / counted,
+      masterMiB: rssBytes / 2 ** 20,
+    }
+  } finally {
+    await bench.stop()
+  }
+}
+
+async function end(
+  all: ReadonlyArray<{ readonly stream: TaskStream; readonly scheduler: LightScheduler }>,
+): Promise<void> {
+  await Promise.all(all.map(({ stream }) => stream.stop()))
+  await Promise.all(all.map(({ scheduler }) => scheduler.teardown()))
+}
+
+// ---- report
+
+const report = await run()
+if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+else {
+  const style = { head: [], border: [] }
+  const percent = (value: number) => `${(100 * value).toFixed(1)} %`
+  const facts = new Table({ head: ['', 'figure', 'target', 'Mesos'], style })
+  const { halfRate } = report
+  facts.push(
+    ['tasks finished', String(report.tasks), '', ''],
+    ['tasks/s', report.tasksPerSecond.toFixed(0), '3750', 'under 1000'],
+    [
+      'limit (bare NATS), ratio',
+      `${report.rawTasksPerSecond.toFixed(0)}, ${percent(report.ratio)}`,
+      '',
+      '',
+    ],
+    [
+      'ACCEPT to RUNNING, p50 / p99 ms',
+      `${report.runningMsP50.toFixed(1)} / ${report.runningMsP99.toFixed(1)}`,
+      '',
+      '',
+    ],
+    [
+      `same at half the room (${halfRate.tasksPerSecond.toFixed(0)}/s)`,
+      `${halfRate.p50.toFixed(1)} / ${halfRate.p99.toFixed(1)}`,
+      'p99 50 ms',
+      '',
+    ],
+    ['master CPU-ms/task', report.masterCpuMsPerTask.toFixed(3), '', '1.1-1.5'],
+    ['master resident MiB', report.masterMiB.toFixed(0), '', ''],
+  )
+  process.stdout.write(`${facts}\n`)
+  const shares = new Table({
+    head: ['weight', 'share', 'weighted DRF', 'off by (target 2 %)'],
+    style,
+  })
+  for (const { weight, share, ideal, error } of report.shares) {
+    shares.push([String(weight), percent(share), percent(ideal), percent(error)])
+  }
+  process.stdout.write(`${shares}\n`)
+}
