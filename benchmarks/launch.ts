@@ -99,8 +99,8 @@ async function streamed<T>(
 async function startMaster(bench: BenchCluster, intervalMs: number): Promise<BenchNode> {
   const options = ['--work-dir', bench.directory()]
   options.push('--allocation-interval-ms', String(intervalMs))
-  const profiler = flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${flags.profile}`] : []
-  return bench.start('master', options, profiler)
+  const execArgv = flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${flags.profile}`] : []
+  return bench.start('master', options, { execArgv })
 }
 
 async function realCommands(): Promise<Line[]> {

@@ -173,8 +173,8 @@ function ownUsage() {
 async function register(bench: BenchCluster, agents: number) {
   const options = ['--work-dir', bench.directory()]
   options.push('--allocation-interval-ms', String(allocationIntervalMs))
-  const profiler = flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${flags.profile}`] : []
-  const master = await bench.start('master', options, profiler)
+  const execArgv = flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${flags.profile}`] : []
+  const master = await bench.start('master', options, { execArgv })
   const before = master.usage().rssBytes
   const processes = Math.ceil(agents / agentsPerProcess)
   let at = 0

@@ -34,8 +34,18 @@ export interface Usage {
 
 export interface BenchNode {
   readonly pid: number
+  readonly name: string
   usage(): Usage
   stop(): Promise<void>
+  /** Kills it with SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>
+}
+
+export interface StartOptions {
+  /** Of the node. Default: one that no other has. */
+  readonly name?: string
+  /** For Node. */
+  readonly execArgv?: readonly string[]
 }
 
 export interface BenchCluster {
@@ -44,8 +54,8 @@ export interface BenchCluster {
   /** A connection of the benchmark's own. */
   readonly nats: NatsConnection
   readonly broker: BenchNode
-  /** Starts `meseta start <module> <flags>`; resolves when it is up. `execArgv` goes to Node. */
-  start(module: string, flags: readonly string[], execArgv?: readonly string[]): Promise<BenchNode>
+  /** Starts `meseta start <module> <flags>`; resolves when it is up. */
+  start(module: string, flags: readonly string[], options?: StartOptions): Promise<BenchNode>
   /** A new directory that goes with the cluster. */
   directory(): string
   /** Stops all in reverse order of starting. */
@@ -70,10 +80,10 @@ export async function startBenchCluster(cluster = 'bench'): Promise<BenchCluster
     nats,
     broker: brokerNode(server),
     directory,
-    async start(module, flags, execArgv = []) {
-      const name = `node-${started++}`
+    async start(module, flags, { name = `node-${started++}`, execArgv = [] } = {}) {
       const args = ['start', '--nats', server.url, '--cluster', cluster, '--name', name]
-      const node = await startNode([...args, '--log-level', 'warn', module, ...flags], execArgv)
+      args.push('--log-level', 'warn', module, ...flags)
+      const node = await startNode(name, args, execArgv)
       nodes.push(node)
       return node
     },
@@ -86,11 +96,15 @@ export async function startBenchCluster(cluster = 'bench'): Promise<BenchCluster
   }
 }
 
-function brokerNode({ pid, stop }: NatsServer): BenchNode {
-  return { pid, stop, usage: () => usageOf(pid) }
+function brokerNode({ pid, stop, kill }: NatsServer): BenchNode {
+  return { pid, name: 'nats-server', stop, kill, usage: () => usageOf(pid) }
 }
 
-async function startNode(args: readonly string[], execArgv: readonly string[]): Promise<BenchNode> {
+async function startNode(
+  name: string,
+  args: readonly string[],
+  execArgv: readonly string[],
+): Promise<BenchNode> {
   // The channel tells when the node is up, and the node when this process is gone.
   const child = spawn(process.execPath, [...process.execArgv, ...execArgv, command, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -126,7 +140,13 @@ async function startNode(args: readonly string[], execArgv: readonly string[]): 
   })
   return {
     pid,
+    name,
     usage: () => usageOf(pid),
+    async kill() {
+      stopping = true
+      child.kill('SIGKILL')
+      await gone
+    },
     async stop() {
       stopping = true
       child.kill('SIGTERM')
