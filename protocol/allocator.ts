@@ -363,6 +363,9 @@ export const masterToAllocator = [
   ActivateAgent,
   DeactivateAgent,
   UpdateAgent,
+  UpdateUnavailability,
+  UpdateInverseOffer,
+  UpdateWhitelist,
   RecoverResources,
   UseResources,
   UpdateAllocation,
@@ -370,6 +373,8 @@ export const masterToAllocator = [
   SuppressOffers,
   ReviveOffers,
   UpdateWeights,
+  UpdateQuota,
+  Recover,
 ] as const
 
 /** What a master takes from its allocator. */

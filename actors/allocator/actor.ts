@@ -11,16 +11,21 @@ import {
   recoverShare,
   removeAgent,
   setAgentActive,
+  setWhitelist,
   updateAgent,
 } from './agents.ts'
 import { ResourceNames } from './bundle.ts'
 import { newCluster, type Settings } from './cluster.ts'
 import { convertAvailable, convertHolding } from './conversions.ts'
 import * as frameworks from './frameworks.ts'
+import { endInverseOffers, planMaintenance } from './maintenance.ts'
+import { setQuotas } from './quota-accounts.ts'
+import { countAgents, type RecoveryOptions, recover } from './recovery.ts'
 import { type AllocatorState, awaitInterval, beginRun, RunAllocation, trigger } from './runs.ts'
 
 export interface AllocatorArgs {
   readonly settings: (names: ResourceNames) => Settings
+  readonly recovery: RecoveryOptions
   /** Who is told allocations; undefined = the actor `master` of the same node. */
   readonly master: Pid | undefined
 }
@@ -51,6 +56,7 @@ const handlers: Handlers<AllocatorState, typeof messages> = {
       agents.map((agent: NewAgent) => addAgent(state.cluster, agent)),
       cx,
     )
+    countAgents(state, cx)
   },
   REMOVE_AGENT(state, { agent_id }) {
     removeAgent(state.cluster, agent_id)
@@ -64,6 +70,21 @@ const handlers: Handlers<AllocatorState, typeof messages> = {
   UPDATE_AGENT(state, update, cx) {
     const changed = updateAgent(state.cluster, update)
     if (changed !== undefined) trigger(state, [changed], cx)
+  },
+  UPDATE_UNAVAILABILITY(state, { agents }, cx) {
+    const { cluster } = state
+    const known = agents.flatMap(({ agent_id, unavailability }) => {
+      const agent = cluster.agents.get(agent_id)
+      if (agent !== undefined) planMaintenance(cluster, agent, unavailability)
+      return agent ?? []
+    })
+    trigger(state, known, cx)
+  },
+  UPDATE_INVERSE_OFFER(state, answer, cx) {
+    endInverseOffers(state.cluster, answer, cx.monotonic())
+  },
+  UPDATE_WHITELIST(state, { hostnames }) {
+    setWhitelist(state.cluster, hostnames)
   },
   // Does not call for a run: a framework that declines at once would have one at once.
   RECOVER_RESOURCES(state, { shares, refuse_seconds }, cx) {
@@ -93,6 +114,12 @@ const handlers: Handlers<AllocatorState, typeof messages> = {
       state.cluster.roles.setWeight(role, weight)
     }
   },
+  UPDATE_QUOTA(state, { quota_configs }) {
+    setQuotas(state.cluster, quota_configs)
+  },
+  RECOVER(state, read, cx) {
+    recover(state, read, cx)
+  },
   RUN_ALLOCATION(state, _body, cx) {
     beginRun(state, cx)
   },
@@ -101,11 +128,13 @@ const handlers: Handlers<AllocatorState, typeof messages> = {
 export const allocatorBehaviour = table<AllocatorState, typeof messages, AllocatorArgs>({
   label: 'allocator',
   messages,
-  init({ settings, master }, cx: Context) {
+  init({ settings, recovery, master }, cx: Context) {
     const names = new ResourceNames()
     const state: AllocatorState = {
       cluster: newCluster(settings(names), names, cx.random),
       master: master ?? pid('master', cx.node),
+      recovery,
+      awaited: undefined,
       candidates: new Set(),
       queuedMs: undefined,
       intervalDue: false,

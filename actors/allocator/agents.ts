@@ -1,13 +1,16 @@
 /** Agents as the allocator follows them: totals, nature, what is used and given back. Spec: §3, §10. */
 import type { AddAgents, Share, UpdateAgent } from '../../protocol/allocator.ts'
 import type { Payload } from '../../protocol/message.ts'
+import type { AgentCapabilityType } from '../../protocol/v1/agent.ts'
 import { equalAttributes, equals, resources } from '../../src/resources/index.ts'
 import { type Bundle, bundleOf, EMPTY } from './bundle.ts'
-import type { Agent, Cluster } from './cluster.ts'
+import { type Agent, type Cluster, NEVER, touch } from './cluster.ts'
 import { natureOf } from './eligibility.ts'
 import { refusalMs, refuse } from './filters.ts'
 import { refresh, requireClient, requireFramework } from './frameworks.ts'
 import { hold, release, releaseAll } from './ledger.ts'
+import { planMaintenance } from './maintenance.ts'
+import { countTotal } from './quota-accounts.ts'
 
 export type NewAgent = Payload<typeof AddAgents>['agents'][number]
 
@@ -26,17 +29,23 @@ export function addAgent(cluster: Cluster, added: NewAgent): Agent {
     capabilities,
     attributes,
     active,
+    listed: cluster.whitelist?.has(hostname) ?? true,
     gone: false,
     nature: natureOf({ domain, capabilities }, total, cluster.settings),
     total,
     holdings: [],
     available: total,
     emptied: undefined,
+    passedBy: NEVER,
+    passedByUntilMs: 0,
+    run: 0,
+    maintenance: undefined,
   }
   cluster.agents.set(agent.id, agent)
-  cluster.tree.changeTotals(total.millis, 1)
+  countTotal(cluster, total, 1)
+  planMaintenance(cluster, agent, added.unavailability)
   for (const share of added.used) {
-    const client = requireClient(requireFramework(cluster, share.framework_id), share.role)
+    const client = requireClient(cluster, requireFramework(cluster, share.framework_id), share.role)
     hold(cluster, agent, client, bundleOf(resources(share.resources), cluster.names))
     refresh(cluster, client)
   }
@@ -52,7 +61,8 @@ export function removeAgent(cluster: Cluster, id: string): void {
     refresh(cluster, client)
   }
   forgetFilters(cluster, agent)
-  cluster.tree.changeTotals(agent.total.millis, -1)
+  planMaintenance(cluster, agent, undefined)
+  countTotal(cluster, agent.total, -1)
   agent.gone = true
   cluster.agents.delete(id)
 }
@@ -67,18 +77,34 @@ export function updateAgent(
   const total = bundleOf(resources(update.total), cluster.names)
   const grown = !equals(total.resources, agent.total.resources)
   const moved = !equalAttributes(agent.attributes, update.attributes)
-  if (grown) setTotal(cluster, agent, total)
+  const learned = update.capabilities !== undefined && !sameItems(agent, update.capabilities)
   if (moved) {
     agent.attributes = update.attributes
     forgetFilters(cluster, agent)
   }
-  return grown || moved ? agent : undefined
+  if (learned) agent.capabilities = update.capabilities
+  if (grown || moved || learned) setTotal(cluster, agent, total)
+  return grown || moved || learned ? agent : undefined
+}
+
+function sameItems({ capabilities }: Agent, others: readonly AgentCapabilityType[]): boolean {
+  return (
+    capabilities?.length === others.length && others.every((each) => capabilities.includes(each))
+  )
 }
 
 /** Its resources are offered from the next run on, or not any more. */
 export function setAgentActive(cluster: Cluster, id: string, active: boolean): void {
   const agent = cluster.agents.get(id)
   if (agent !== undefined) agent.active = active
+}
+
+/** Only agents on these hosts are offered from the next run on; undefined = on all. */
+export function setWhitelist(cluster: Cluster, hostnames: readonly string[] | undefined): void {
+  cluster.whitelist = hostnames && new Set(hostnames)
+  for (const agent of cluster.agents.values()) {
+    agent.listed = cluster.whitelist?.has(agent.hostname) ?? true
+  }
 }
 
 /**
@@ -105,11 +131,11 @@ export function recoverShare(
 
 /** The total is another one; what is held of it stays held. */
 export function setTotal(cluster: Cluster, agent: Agent, total: Bundle): void {
-  cluster.tree.changeTotals(agent.total.millis, -1)
-  cluster.tree.changeTotals(total.millis, 1)
+  countTotal(cluster, agent.total, -1)
+  countTotal(cluster, total, 1)
   agent.total = total
   agent.nature = natureOf(agent, total, cluster.settings)
-  agent.available = undefined
+  touch(agent)
 }
 
 function forgetFilters(cluster: Cluster, agent: Agent): void {

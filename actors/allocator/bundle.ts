@@ -22,6 +22,8 @@ export const Trait = {
   SHARED: 2,
   REFINED: 4,
   RESERVED: 8,
+  /** Ranges or sets. */
+  UNCOUNTED: 128,
 } as const
 
 export interface Bundle {
@@ -29,6 +31,8 @@ export interface Bundle {
   readonly resources: Resources
   /** Thousandths of each scalar by its name's number; names beyond the end are 0. */
   readonly millis: Float64Array
+  /** The same of what is neither reserved nor revocable: what quotas are about. */
+  readonly plain: Float64Array
   /** Bits of `Trait`. */
   readonly traits: number
 }
@@ -59,6 +63,7 @@ export class ResourceNames {
 export const EMPTY: Bundle = Object.freeze({
   resources: freeze(none),
   millis: new Float64Array(0),
+  plain: new Float64Array(0),
   traits: 0,
 })
 
@@ -72,21 +77,33 @@ export function bundleOf(collection: Resources, names: ResourceNames): Bundle {
     if (resource.type === 'SCALAR') length = Math.max(length, names.number(resource.name) + 1)
   }
   const millis = new Float64Array(length)
+  const plain = (traits & NOT_PLAIN) === 0 ? millis : new Float64Array(length)
   const counted = (traits & Trait.SHARED) === 0 ? collection : distinct(collection)
   for (const resource of counted) {
     if (resource.type !== 'SCALAR') continue
     const number = names.number(resource.name)
-    if (number >= 0) millis[number]! += quantityMillis(resource)
+    if (number < 0) continue
+    const amount = quantityMillis(resource)
+    millis[number]! += amount
+    if (plain !== millis && isPlain(resource)) plain[number]! += amount
   }
-  return { resources: freeze(collection), millis, traits }
+  return { resources: freeze(collection), millis, plain, traits }
 }
+
+/** Whether quotas are about it: a scalar that is neither reserved nor revocable. */
+export function isPlain(resource: Resource): boolean {
+  return resource.type === 'SCALAR' && !isReserved(resource) && !isRevocable(resource)
+}
+
+const NOT_PLAIN = Trait.RESERVED | Trait.REVOCABLE
 
 function traitsOf(resource: Resource): number {
   return (
     (isRevocable(resource) ? Trait.REVOCABLE : 0) |
     (isShared(resource) ? Trait.SHARED : 0) |
     (hasRefinedReservations(resource) ? Trait.REFINED : 0) |
-    (isReserved(resource) ? Trait.RESERVED : 0)
+    (isReserved(resource) ? Trait.RESERVED : 0) |
+    (resource.type === 'SCALAR' ? 0 : Trait.UNCOUNTED)
   )
 }
 

@@ -9,7 +9,9 @@ import type { Bundle, ResourceNames } from './bundle.ts'
 import type { Admission } from './constraints.ts'
 import type { Minimum, Nature } from './eligibility.ts'
 import type { Filter } from './filters.ts'
+import type { Maintenance } from './maintenance.ts'
 import type { Policy } from './policies.ts'
+import { type Quota, Quotas } from './quota.ts'
 import { Roles } from './roles.ts'
 import { ShareTree } from './share-tree.ts'
 
@@ -33,9 +35,11 @@ export interface Agent {
   readonly hostname: string
   readonly domain: DomainInfo | undefined
   /** Undefined = all that there are. */
-  readonly capabilities: readonly AgentCapabilityType[] | undefined
+  capabilities: readonly AgentCapabilityType[] | undefined
   attributes: readonly Attribute[]
   active: boolean
+  /** The whitelist has its host, or there is none. */
+  listed: boolean
   /** It was removed; a run that still has it on its list passes it by. */
   gone: boolean
   /** Which frameworks it suits; follows from domain, capabilities and total. */
@@ -47,11 +51,27 @@ export interface Agent {
   available: Bundle | undefined
   /** What was available until one client took it all: comes back as it was if nothing else changes. */
   emptied: Bundle | undefined
+  /**
+   * `Cluster.openings` when a run last found nobody for what is available, or `NEVER`. Until something
+   * is opened after that, or a filter ends, the next runs need not look.
+   */
+  passedBy: number
+  /** Monotonic ms at which the first of the filters ends that were in the way. */
+  passedByUntilMs: number
+  /** Number of the last run that looked at it. */
+  run: number
+  maintenance: Maintenance | undefined
 }
+
+/** Before all openings. */
+export const NEVER = -1
 
 export interface Holding {
   readonly client: Client
   bundle: Bundle
+  /** What was added to it last, and the number of the run that did; 0 = none did. */
+  latest: Bundle
+  run: number
 }
 
 export interface Framework {
@@ -71,6 +91,10 @@ export interface Client {
   readonly role: string
   /** Its leaf in the share tree, or `NOWHERE`. */
   leaf: number
+  /** That of its role's top-level role. */
+  quota: Quota | undefined
+  /** Value of `Cluster.openings` when it last became able to have what it could not have before. */
+  opened: number
   subscribed: boolean
   suppressed: boolean
   /** Instead of the cluster's, if there. */
@@ -86,25 +110,61 @@ export interface Client {
 export interface Cluster {
   readonly settings: Settings
   readonly names: ResourceNames
+  readonly random: Random
   readonly tree: ShareTree
+  readonly quotas: Quotas
   readonly roles: Roles
   readonly agents: Map<string, Agent>
   readonly frameworks: Map<string, Framework>
   /** By leaf of the share tree. */
   readonly clients: Array<Client | undefined>
+  /** Hosts whose agents are offered; undefined = all. */
+  whitelist: ReadonlySet<string> | undefined
+  /** Agents whose maintenance is planned. */
+  readonly inMaintenance: Set<Agent>
+  /** How often somebody became able to have what he could not have before. */
+  openings: number
+  /** The last time that everybody did. */
+  openedToAll: number
+  /** How many runs there have been. */
+  runs: number
 }
 
 /** `names` are the ones by which the settings' minimums were made. */
 export function newCluster(settings: Settings, names: ResourceNames, random: Random): Cluster {
   const { policy, fairSharingExcluded: excluded } = settings
   const tree = new ShareTree({ names, policy, random, excluded })
+  const quotas = new Quotas(names)
   return {
     settings,
     names,
+    random,
     tree,
-    roles: new Roles(tree),
+    quotas,
+    roles: new Roles(tree, quotas),
     agents: new Map(),
     frameworks: new Map(),
     clients: [],
+    whitelist: undefined,
+    inMaintenance: new Set(),
+    openings: 0,
+    openedToAll: 0,
+    runs: 0,
   }
+}
+
+/** A client may be offered what it was passed by for. */
+export function open(cluster: Cluster, client: Client): void {
+  client.opened = ++cluster.openings
+}
+
+/** Every client may. */
+export function openToAll(cluster: Cluster): void {
+  cluster.openedToAll = ++cluster.openings
+}
+
+/** What is available on the agent, or who suits it, has changed. */
+export function touch(agent: Agent): void {
+  agent.available = undefined
+  agent.passedBy = NEVER
 }

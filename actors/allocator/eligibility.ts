@@ -4,9 +4,15 @@
  */
 import type { AgentCapabilityType } from '../../protocol/v1/agent.ts'
 import type { FrameworkCapabilityType, OfferFilters } from '../../protocol/v1/framework.ts'
-import { toMillis } from '../../src/resources/index.ts'
-import { type Bundle, type ResourceNames, Trait } from './bundle.ts'
-import type { Agent, Settings } from './cluster.ts'
+import {
+  filter,
+  hasRefinedReservations,
+  isRevocable,
+  isShared,
+  toMillis,
+} from '../../src/resources/index.ts'
+import { type Bundle, bundleOf, type ResourceNames, Trait } from './bundle.ts'
+import type { Agent, Client, Settings } from './cluster.ts'
 
 /** Capabilities of frameworks that decide about offers, as bits; the first three are those of traits. */
 export const Capability = {
@@ -21,7 +27,7 @@ export const Capability = {
 const capabilityBits: Readonly<Record<string, number>> = Capability
 
 /** Traits of resources that only frameworks with the capability of the same bit are shown. */
-export const OPT_IN = Trait.REVOCABLE | Trait.SHARED | Trait.REFINED
+const OPT_IN = Trait.REVOCABLE | Trait.SHARED | Trait.REFINED
 
 export function capabilityMask(capabilities: readonly FrameworkCapabilityType[]): number {
   let mask = 0
@@ -79,16 +85,42 @@ export function minimumsOf(
   )
 }
 
+/** Whether the framework has the capabilities that the agent calls for, and none that it cannot bear. */
+export function suits({ nature: { needs, bars } }: Agent, { framework }: Client): boolean {
+  const { capabilities } = framework
+  return (needs & ~capabilities) === 0 && (bars & capabilities) === 0
+}
+
+/** The bundle without what the framework has not opted in to. */
+export function shownTo({ framework }: Client, bundle: Bundle, names: ResourceNames): Bundle {
+  const hidden = bundle.traits & OPT_IN & ~framework.capabilities
+  if (hidden === 0) return bundle
+  const shown = filter(
+    bundle.resources,
+    (resource) =>
+      !(
+        ((hidden & Trait.REVOCABLE) !== 0 && isRevocable(resource)) ||
+        ((hidden & Trait.SHARED) !== 0 && isShared(resource)) ||
+        ((hidden & Trait.REFINED) !== 0 && hasRefinedReservations(resource))
+      ),
+  )
+  return bundleOf(shown, names)
+}
+
 /** Whether the scalars of a bundle reach any of the minimums; without any, whatever there is will do. */
 export function isWorthwhile(bundle: Bundle, minimums: readonly Minimum[]): boolean {
-  if (minimums.length === 0) return bundle.resources.length > 0
-  for (const minimum of minimums) if (reaches(bundle, minimum)) return true
+  return minimums.length === 0 ? bundle.resources.length > 0 : reachesAny(bundle.millis, minimums)
+}
+
+/** Whether amounts by number of the resource name reach one of the minimums. */
+export function reachesAny(amounts: Float64Array, minimums: readonly Minimum[]): boolean {
+  for (const minimum of minimums) if (reaches(amounts, minimum)) return true
   return false
 }
 
-function reaches(bundle: Bundle, minimum: Minimum): boolean {
+function reaches(amounts: Float64Array, minimum: Minimum): boolean {
   for (const [number, millis] of minimum) {
-    if ((bundle.millis[number] ?? 0) < millis) return false
+    if ((amounts[number] ?? 0) < millis) return false
   }
   return true
 }

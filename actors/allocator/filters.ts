@@ -38,25 +38,26 @@ export function refuse(filters: Map<Agent, Filter[]>, agent: Agent, filter: Filt
 }
 
 /**
- * Whether a filter hides the offer from a run that was queued at `queuedMs`. Filters end between runs:
- * one that ends while a run waits still counts for it, so that even the shortest covers the next run.
+ * Until when a filter hides the offer from a run that was queued at `queuedMs`; undefined if none does.
+ * Filters end between runs: one that ends while a run waits still counts for it, so that even the
+ * shortest covers the next run.
  */
-export function isRefused(
+export function refusedUntil(
   filters: Map<Agent, Filter[]>,
   agent: Agent,
   offer: Bundle,
   queuedMs: number,
-): boolean {
-  if (filters.size === 0) return false
+): number | undefined {
+  if (filters.size === 0) return undefined
   const list = filters.get(agent)
-  if (list === undefined) return false
+  if (list === undefined) return undefined
   let ended = 0
   for (const filter of list) {
     if (filter.untilMs < queuedMs) ended++
-    else if (covers(filter.refused, offer)) return true
+    else if (covers(filter.refused, offer)) return filter.untilMs
   }
   if (ended === list.length) filters.delete(agent)
-  return false
+  return undefined
 }
 
 /** Whether `outer` has everything that `inner` has. */

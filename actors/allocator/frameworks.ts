@@ -2,10 +2,11 @@
 import type { FrameworkOptions, Share } from '../../protocol/allocator.ts'
 import { resources } from '../../src/resources/index.ts'
 import { bundleOf } from './bundle.ts'
-import type { Client, Cluster, Framework } from './cluster.ts'
+import { type Client, type Cluster, type Framework, open } from './cluster.ts'
 import { admissionOf } from './constraints.ts'
 import { capabilityMask, minimumsOf } from './eligibility.ts'
 import { hold, holdingOf, releaseAll } from './ledger.ts'
+import { forgetInverseOffers, forgetInverseRefusals } from './maintenance.ts'
 import { NOWHERE } from './share-tree.ts'
 
 /**
@@ -24,7 +25,7 @@ export function addFramework(
   updateFramework(cluster, options)
   for (const share of used) {
     const agent = cluster.agents.get(share.agent_id)
-    const client = requireClient(framework, share.role)
+    const client = requireClient(cluster, framework, share.role)
     if (agent !== undefined && holdingOf(agent, client) === undefined) {
       hold(cluster, agent, client, bundleOf(resources(share.resources), cluster.names))
     }
@@ -37,9 +38,10 @@ export function updateFramework(cluster: Cluster, options: FrameworkOptions): vo
   const framework = cluster.frameworks.get(options.framework_id)
   if (!framework?.known) return
   framework.capabilities = capabilityMask(options.capabilities)
+  forgetInverseRefusals(cluster, framework)
   const roles = new Set(options.roles)
   const suppressed = new Set(options.suppressed_roles)
-  for (const role of roles) requireClient(framework, role)
+  for (const role of roles) requireClient(cluster, framework, role)
   for (const client of framework.clients.values()) {
     const { role } = client
     const revived = client.suppressed && !suppressed.has(role)
@@ -49,6 +51,7 @@ export function updateFramework(cluster: Cluster, options: FrameworkOptions): vo
     client.admits = admissionOf(options.offer_constraints, role)
     if (revived || !client.subscribed) client.filters.clear()
     refresh(cluster, client)
+    open(cluster, client)
   }
 }
 
@@ -62,6 +65,7 @@ export function removeFramework(cluster: Cluster, id: string): void {
     client.filters.clear()
     refresh(cluster, client)
   }
+  forgetInverseOffers(cluster, framework)
   cluster.frameworks.delete(id)
 }
 
@@ -73,6 +77,8 @@ export function activateFramework(cluster: Cluster, id: string): void {
 /** It keeps what it holds and loses its filters. */
 export function deactivateFramework(cluster: Cluster, id: string): void {
   for (const client of setActive(cluster, id, false)) client.filters.clear()
+  const framework = cluster.frameworks.get(id)
+  if (framework !== undefined) forgetInverseOffers(cluster, framework)
 }
 
 /** No roles means all of them. Filters stay. */
@@ -83,12 +89,15 @@ export function suppressOffers(cluster: Cluster, id: string, roles: readonly str
   }
 }
 
-/** No roles means all of them. Their filters are forgotten. */
+/** No roles means all of them. Their filters are forgotten, and those of all inverse offers. */
 export function reviveOffers(cluster: Cluster, id: string, roles: readonly string[]): void {
+  const framework = cluster.frameworks.get(id)
+  if (framework !== undefined) forgetInverseRefusals(cluster, framework)
   for (const client of clientsOf(cluster, id, roles)) {
     client.suppressed = false
     client.filters.clear()
     refresh(cluster, client)
+    open(cluster, client)
   }
 }
 
@@ -107,13 +116,15 @@ export function requireFramework(cluster: Cluster, id: string): Framework {
   return framework
 }
 
-export function requireClient(framework: Framework, role: string): Client {
+export function requireClient(cluster: Cluster, framework: Framework, role: string): Client {
   const known = framework.clients.get(role)
   if (known !== undefined) return known
   const client: Client = {
     framework,
     role,
     leaf: NOWHERE,
+    quota: cluster.quotas.of(role),
+    opened: 0,
     subscribed: false,
     suppressed: false,
     minimums: undefined,
@@ -142,8 +153,8 @@ export function refresh(cluster: Cluster, client: Client): void {
     }
   }
   if (client.leaf !== NOWHERE) {
-    if (client.subscribed && framework.active && !client.suppressed) tree.activate(client.leaf)
-    else tree.deactivate(client.leaf)
+    if (!client.subscribed || !framework.active || client.suppressed) tree.deactivate(client.leaf)
+    else if (tree.activate(client.leaf)) open(cluster, client)
   }
   if (needed) return
   if (client.leaf !== NOWHERE) {

@@ -1,7 +1,7 @@
 /** The allocator: who is offered what. Its interface is protocol/allocator.ts. */
 import type { ChildSpec, Pid } from '../../src/runtime/index.ts'
 import { type AllocatorArgs, allocatorBehaviour } from './actor.ts'
-import { type AllocationOptions, settingsOf } from './options.ts'
+import { type AllocationOptions, recoveryOf, settingsOf } from './options.ts'
 
 export type { AllocationOptions } from './options.ts'
 export { loadPolicy, type Policy } from './policies.ts'
@@ -20,7 +20,11 @@ export function allocator(options: AllocatorOptions = {}): ChildSpec<AllocatorAr
   return {
     id: 'allocator',
     behaviour: allocatorBehaviour,
-    args: { settings: settingsOf(options), master: options.master },
+    args: {
+      settings: settingsOf(options),
+      recovery: recoveryOf(options),
+      master: options.master,
+    },
     restart: 'permanent',
     shutdownMs: 1000,
   }

@@ -14,7 +14,8 @@ import {
   sum,
 } from '../../src/resources/index.ts'
 import { type Bundle, bundleOf, EMPTY, Trait } from './bundle.ts'
-import type { Agent, Client, Cluster, Holding } from './cluster.ts'
+import { type Agent, type Client, type Cluster, type Holding, touch } from './cluster.ts'
+import { charge } from './quota-accounts.ts'
 import { NOWHERE } from './share-tree.ts'
 
 export function holdingOf(agent: Agent, client: Client): Holding | undefined {
@@ -22,19 +23,33 @@ export function holdingOf(agent: Agent, client: Client): Holding | undefined {
   return undefined
 }
 
-/** One allocation: the client holds `bundle` more of the agent. */
+/** The client holds `bundle` more of the agent. */
 export function hold(cluster: Cluster, agent: Agent, client: Client, bundle: Bundle): void {
+  charge(cluster, client, bundle, 1)
+  enter(cluster, agent, client, bundle, 0)
+}
+
+/** One allocation, by the run of that number: the entry for what was charged already. */
+export function enter(
+  cluster: Cluster,
+  agent: Agent,
+  client: Client,
+  bundle: Bundle,
+  run: number,
+): void {
   if (bundle === EMPTY) return
   const holding = holdingOf(agent, client)
-  agent.available = undefined
+  touch(agent)
   if (holding === undefined) {
-    agent.holdings.push({ client, bundle })
+    agent.holdings.push({ client, bundle, latest: bundle, run })
     client.agents.add(agent)
     if (client.leaf !== NOWHERE) cluster.tree.allocated(client.leaf, bundle.millis)
     return
   }
   const before = holding.bundle
   holding.bundle = bundleOf(add(before.resources, bundle.resources), cluster.names)
+  holding.latest = bundle
+  holding.run = run
   if (client.leaf !== NOWHERE) {
     cluster.tree.allocated(client.leaf, difference(holding.bundle, before))
   }
@@ -65,8 +80,10 @@ export function replaceHolding(
   bundle: Bundle,
 ): void {
   const { client, bundle: before } = holding
+  charge(cluster, client, before, -1)
+  charge(cluster, client, bundle, 1)
   holding.bundle = bundle
-  agent.available = undefined
+  touch(agent)
   if (client.leaf !== NOWHERE) cluster.tree.allocated(client.leaf, difference(bundle, before))
 }
 
@@ -94,8 +111,11 @@ function computeAvailable({ names }: Cluster, { total, holdings }: Agent): Bundl
 
 function settle(cluster: Cluster, agent: Agent, holding: Holding, left: Bundle): void {
   const { client, bundle: before } = holding
+  charge(cluster, client, before, -1)
+  charge(cluster, client, left, 1)
   const refilled = agent.available === EMPTY && agent.emptied === before && left === EMPTY
-  agent.available = refilled ? before : undefined
+  touch(agent)
+  if (refilled) agent.available = before
   if (left === EMPTY) {
     const last = agent.holdings.pop()!
     if (last !== holding) agent.holdings[agent.holdings.indexOf(holding)] = last

@@ -4,6 +4,7 @@ import type { ResourceNames } from './bundle.ts'
 import type { Settings } from './cluster.ts'
 import { type Minimum, minimumOf } from './eligibility.ts'
 import { drf, type Policy } from './policies.ts'
+import type { RecoveryOptions } from './recovery.ts'
 
 export interface AllocationOptions {
   /** Who is served first; see `loadPolicy`. Default: weighted dominant resource fairness. */
@@ -19,6 +20,13 @@ export interface AllocationOptions {
   readonly filterGpuResources?: boolean
   /** Resource names that do not count in shares. Default none. */
   readonly fairSharingExcludedResourceNames?: readonly string[]
+  /**
+   * After a failover with quotas nothing is offered before this fraction of the agents is back.
+   * Default 0.8.
+   */
+  readonly recoveryFactor?: number
+  /** But at most so long. Default 10 minutes. */
+  readonly recoveryTimeoutMs?: number
   /** The master's region: agents elsewhere are for frameworks that know REGION_AWARE. */
   readonly region?: string
 }
@@ -39,6 +47,17 @@ export function settingsOf(options: AllocationOptions): (names: ResourceNames) =
     fairSharingExcluded: options.fairSharingExcludedResourceNames ?? [],
     region: options.region,
   })
+}
+
+/**
+ * The same for the pause after a failover.
+ * @throws Error naming what is wrong
+ */
+export function recoveryOf(options: AllocationOptions): RecoveryOptions {
+  const { recoveryFactor: factor = 0.8, recoveryTimeoutMs: timeoutMs = 600_000 } = options
+  if (!(factor >= 0 && factor <= 1)) throw new Error(`recoveryFactor is ${factor}, not in 0..1`)
+  if (!(timeoutMs >= 0)) throw new Error(`recoveryTimeoutMs is ${timeoutMs}, below 0`)
+  return { factor, timeoutMs }
 }
 
 function parseMinimums(text: string): Array<ReadonlyMap<string, number>> {

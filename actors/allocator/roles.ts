@@ -3,12 +3,15 @@
  * a node of their own below it, called `.`, so that they compete as one with the roles below `a/b`.
  * A role exists while it or a role below it has frameworks. Spec: allocator.md §2, §4.
  */
+import type { Quota, Quotas } from './quota.ts'
 import { ROOT, type ShareTree } from './share-tree.ts'
 
 export interface Role {
   readonly path: string
   readonly parent: Role | undefined
   readonly node: number
+  /** That of its top-level role. */
+  quota: Quota | undefined
   /** The node of its own frameworks, once there were any. */
   members: number | undefined
 }
@@ -18,14 +21,18 @@ const MEMBERS = '.'
 
 export class Roles {
   readonly #tree: ShareTree
+  readonly #quotas: Quotas
   readonly #roles = new Map<string, Role>()
+  /** By node. */
+  readonly #byNode: Array<Role | undefined> = []
   /** By the node of its members. */
   readonly #byMembers: Array<Role | undefined> = []
   /** By path, whether the role exists or not; absent = 1. */
   readonly #weights = new Map<string, number>()
 
-  constructor(tree: ShareTree) {
+  constructor(tree: ShareTree, quotas: Quotas) {
     this.#tree = tree
+    this.#quotas = quotas
   }
 
   /** Adds a framework to a role. Returns its leaf, inactive and without holdings. */
@@ -49,6 +56,7 @@ export class Roles {
     }
     for (; role !== undefined && !this.#tree.hasChildren(role.node); role = role.parent) {
       this.#tree.remove(role.node)
+      this.#byNode[role.node] = undefined
       this.#roles.delete(role.path)
     }
   }
@@ -56,6 +64,11 @@ export class Roles {
   /** The role whose own frameworks hang from this node, if it is such a node. */
   atMembers(node: number): Role | undefined {
     return this.#byMembers[node]
+  }
+
+  /** The role of a node that is not that of its members. */
+  at(node: number): Role | undefined {
+    return this.#byNode[node]
   }
 
   find(path: string): Role | undefined {
@@ -69,6 +82,11 @@ export class Roles {
     if (role !== undefined) this.#tree.setWeight(role.node, weight)
   }
 
+  /** Quotas are others now. */
+  refreshQuotas(): void {
+    for (const role of this.#roles.values()) role.quota = this.#quotas.of(role.path)
+  }
+
   #require(path: string): Role {
     const known = this.#roles.get(path)
     if (known !== undefined) return known
@@ -76,8 +94,9 @@ export class Roles {
     const parent = slash < 0 ? undefined : this.#require(path.slice(0, slash))
     const node = this.#tree.add(parent?.node ?? ROOT, path.slice(slash + 1))
     this.#tree.setWeight(node, this.#weights.get(path) ?? 1)
-    const role: Role = { path, parent, node, members: undefined }
+    const role: Role = { path, parent, node, quota: this.#quotas.of(path), members: undefined }
     this.#roles.set(path, role)
+    this.#byNode[node] = role
     return role
   }
 }

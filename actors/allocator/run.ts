@@ -1,38 +1,64 @@
 /**
  * One allocation run: goes through agents and gives what is free on each to whoever is next and can
- * use it. Offers are coarse: normally one framework gets all that is left of an agent.
- * Spec: allocator.md §5, stage 2.
+ * use it; first, if guarantees of quotas are not met, to meet those, then in fair shares. Offers are
+ * coarse: normally one framework gets all that is left of an agent. Spec: allocator.md §5.
  */
 import type { Share } from '../../protocol/allocator.ts'
 import {
+  add,
   filter,
-  hasRefinedReservations,
   isAllocatableTo,
-  isRevocable,
+  isReserved,
   isShared,
+  isUnreserved,
+  none,
   type Resources,
   subtract,
 } from '../../src/resources/index.ts'
 import { type Bundle, bundleOf, EMPTY, Trait } from './bundle.ts'
-import type { Agent, Client, Cluster } from './cluster.ts'
-import { isWorthwhile, OPT_IN } from './eligibility.ts'
-import { isRefused } from './filters.ts'
-import { availableOf, hold } from './ledger.ts'
+import { chop } from './chop.ts'
+import { type Agent, type Client, type Cluster, NEVER } from './cluster.ts'
+import { isWorthwhile, reachesAny, shownTo, suits } from './eligibility.ts'
+import { refusedUntil } from './filters.ts'
+import { availableOf, enter } from './ledger.ts'
+import { ALL, advances, NOTHING, type Quota } from './quota.ts'
+import { charge } from './quota-accounts.ts'
+import type { Role } from './roles.ts'
 import { END, LEAVE, NEXT, type Verdict, type Visitor } from './share-tree.ts'
 
 export class Run implements Visitor {
   readonly #cluster: Cluster
   readonly #queuedMs: number
+  readonly #number: number
+  /** `Cluster.openings` at the beginning. */
+  readonly #openings: number
   #shares: Share[] = []
+  /** Copies of shared volumes that this run has offered: further ones are for the next. */
+  readonly #offeredShared = new Map<Agent, Resources>()
+  /** Monotonic ms at which the first filter ends that kept a guarantee from being met. */
+  readonly #guaranteeUntilMs = new Map<Agent, number>()
 
   // What the walk for one agent is at.
   #agent: Agent | undefined
+  #toGuarantee = false
   /** What is left of the agent in this walk. */
   #left: Bundle = EMPTY
-  /** The part of it that the role at hand may have, and whether the cluster's minimums are met. */
+  #role: Role | undefined
+  /** The part of it that the role at hand may have by its reservations. */
   #portion: Bundle = EMPTY
-  #role = ''
+  /** Quotas leave the role only a part of its plain resources: so many thousandths of each name. */
+  #limited = false
+  #kept = new Float64Array(8)
+  /** What it amounts to with the rest of the portion. */
+  #reach = new Float64Array(8)
+  /** The portion, chopped to that once somebody is there for it. */
+  #chopped: Bundle | undefined
+  /** Whether what the role may have meets the cluster's minimums. */
   #worthwhile = false
+  /** Clients that were opened no later than this have been passed by, and nothing has changed. */
+  #passedBy = NEVER
+  /** Monotonic ms at which the first filter ends that was in the way. */
+  #untilMs = 0
   /** Who gets what: told to the ledger after the walk, since a walk must not change the tree. */
   readonly #takers: Client[] = []
   readonly #taken: Bundle[] = []
@@ -41,6 +67,8 @@ export class Run implements Visitor {
   constructor(cluster: Cluster, queuedMs: number) {
     this.#cluster = cluster
     this.#queuedMs = queuedMs
+    this.#number = ++cluster.runs
+    this.#openings = cluster.openings
   }
 
   /** Takes the shares allocated since the last call along. */
@@ -50,31 +78,69 @@ export class Run implements Visitor {
     return shares
   }
 
-  /** Allocates what is free on one agent. */
+  /** Guarantees are to be met before anything else. */
+  get guarantees(): boolean {
+    return this.#cluster.quotas.pending
+  }
+
+  /** The first stage: gives what is free on one agent to those whose guarantees are not met. */
+  guarantee(agent: Agent): void {
+    if (this.#cluster.quotas.pending) this.#walk(agent, true)
+  }
+
+  /** The second stage: gives what is free on one agent to whoever is next. */
   allocate(agent: Agent): void {
-    if (!agent.active || agent.gone || this.#cluster.tree.idle) return
-    const available = availableOf(this.#cluster, agent)
+    this.#walk(agent, false)
+  }
+
+  #walk(agent: Agent, toGuarantee: boolean): void {
+    const cluster = this.#cluster
+    if (!agent.active || !agent.listed || agent.gone || cluster.tree.idle) return
+    const lasts = this.#queuedMs <= agent.passedByUntilMs
+    if (lasts && agent.passedBy === cluster.openings) return
+    agent.run = this.#number
+    const free = availableOf(cluster, agent)
+    const shared = this.#offeredShared.get(agent)
+    const available =
+      shared === undefined ? free : bundleOf(subtract(free.resources, shared), cluster.names)
     if (available === EMPTY) return
     this.#agent = agent
+    this.#toGuarantee = toGuarantee
     this.#left = available
-    this.#cluster.tree.walk(this)
-    this.#book(agent)
+    this.#passedBy = lasts && cluster.openedToAll <= agent.passedBy ? agent.passedBy : NEVER
+    this.#untilMs = this.#passedBy === NEVER ? Number.POSITIVE_INFINITY : agent.passedByUntilMs
+    cluster.tree.walk(this)
+    if (toGuarantee && this.#untilMs < Number.POSITIVE_INFINITY) {
+      this.#guaranteeUntilMs.set(agent, this.#untilMs)
+    }
+    if (this.#takers.length > 0) this.#book(agent)
+    else if (!toGuarantee && shared === undefined) {
+      agent.passedBy = this.#openings
+      agent.passedByUntilMs = Math.min(
+        this.#untilMs,
+        this.#guaranteeUntilMs.get(agent) ?? Number.POSITIVE_INFINITY,
+      )
+    }
   }
 
   /** Frameworks of roles that may have nothing of what is left need not be asked. */
   enter(node: number): boolean {
-    const role = this.#cluster.roles.atMembers(node)
-    if (role === undefined) return true
-    if (this.#agent!.nature.flatRolesOnly && role.parent !== undefined) return false
-    this.#role = role.path
-    this.#setPortion()
-    return this.#portion !== EMPTY
+    const { roles } = this.#cluster
+    const members = roles.atMembers(node)
+    if (this.#toGuarantee && !(members ?? roles.at(node))?.quota?.unmet) return false
+    if (members === undefined) return true
+    if (this.#agent!.nature.flatRolesOnly && members.parent !== undefined) return false
+    this.#role = members
+    return this.#setPortion()
   }
 
   visit(leaf: number): Verdict {
     const client = this.#cluster.clients[leaf]!
+    if (client.opened <= this.#passedBy) return NEXT
     const offer = this.#offerFor(client)
     if (offer === undefined) return NEXT
+    // At once, since it decides what those may have who come next on this walk.
+    charge(this.#cluster, client, offer, 1)
     this.#takers.push(client)
     this.#taken.push(offer)
     this.#left =
@@ -82,39 +148,68 @@ export class Run implements Visitor {
         ? EMPTY
         : bundleOf(subtract(this.#left.resources, offer.resources), this.#cluster.names)
     if (this.#left === EMPTY) return END
-    this.#setPortion()
-    return this.#portion === EMPTY ? LEAVE : NEXT
+    return this.#setPortion() ? NEXT : LEAVE
   }
 
   /** What the client would be offered of its role's portion, if anything. */
   #offerFor(client: Client): Bundle | undefined {
     const agent = this.#agent!
-    const { needs, bars } = agent.nature
-    const { capabilities } = client.framework
-    if ((needs & ~capabilities) !== 0 || (bars & capabilities) !== 0) return undefined
-    let offer = this.#portion
-    const hidden = offer.traits & OPT_IN & ~capabilities
-    if (hidden !== 0) offer = without(offer, hidden, this.#cluster)
     const { minimums } = client
-    const worthwhile =
-      minimums === undefined && hidden === 0
-        ? this.#worthwhile
-        : isWorthwhile(offer, minimums ?? this.#cluster.settings.minAllocatable)
-    if (!worthwhile) return undefined
+    const { minAllocatable } = this.#cluster.settings
+    if (!suits(agent, client)) return undefined
+    if (minimums === undefined && !this.#worthwhile) return undefined
     if (client.admits !== undefined && !client.admits(agent)) return undefined
-    return isRefused(client.filters, agent, offer, this.#queuedMs) ? undefined : offer
+    const portion = this.#choppedPortion()
+    const offer = shownTo(client, portion, this.#cluster.names)
+    const judged = minimums === undefined && offer === this.#portion
+    if (!judged && !isWorthwhile(offer, minimums ?? minAllocatable)) return undefined
+    if (this.#toGuarantee && !advances(client.quota!, offer.plain)) return undefined
+    const untilMs = refusedUntil(client.filters, agent, offer, this.#queuedMs)
+    if (untilMs === undefined) return offer
+    if (untilMs < this.#untilMs) this.#untilMs = untilMs
+    return undefined
   }
 
-  #setPortion(): void {
-    const left = this.#left
-    if ((left.traits & Trait.RESERVED) === 0) this.#portion = left
-    else {
-      const role = this.#role
-      const allowed = filter(left.resources, (resource) => isAllocatableTo(resource, role))
-      const whole = allowed.length === left.resources.length
-      this.#portion = whole ? left : bundleOf(allowed, this.#cluster.names)
+  /** What the role at hand may have of what is left. Returns false if it is nothing. */
+  #setPortion(): boolean {
+    const { quotas, settings } = this.#cluster
+    const { path, quota } = this.#role!
+    this.#portion = portionOf(this.#left, path, this.#toGuarantee, this.#cluster)
+    this.#limited = false
+    this.#chopped = undefined
+    if (this.#portion === EMPTY) return false
+    if (quota === undefined && !quotas.pending) {
+      this.#worthwhile = isWorthwhile(this.#portion, settings.minAllocatable)
+      return true
     }
-    this.#worthwhile = isWorthwhile(this.#portion, this.#cluster.settings.minAllocatable)
+    return this.#limitPortion(quota)
+  }
+
+  /** Returns false if quotas leave the role nothing at all of its portion. */
+  #limitPortion(quota: Quota | undefined): boolean {
+    const { quotas, settings, names } = this.#cluster
+    const { plain, millis, traits } = this.#portion
+    if (this.#kept.length < names.size) {
+      this.#kept = new Float64Array(2 * names.size)
+      this.#reach = new Float64Array(2 * names.size)
+    }
+    const allowed = quotas.allow(quota, plain, this.#toGuarantee, this.#kept)
+    if (allowed === NOTHING && (this.#toGuarantee || (traits & BEYOND_QUOTA) === 0)) return false
+    this.#limited = allowed !== ALL
+    for (let i = 0; i < millis.length; i++) {
+      this.#reach[i] = millis[i]! - plain[i]! + this.#kept[i]!
+    }
+    this.#reach.fill(0, millis.length)
+    const { minAllocatable } = settings
+    this.#worthwhile = minAllocatable.length === 0 || reachesAny(this.#reach, minAllocatable)
+    return true
+  }
+
+  #choppedPortion(): Bundle {
+    if (!this.#limited) return this.#portion
+    const { names, random } = this.#cluster
+    this.#chopped ??= chop(this.#portion, this.#kept, names, random)
+    return this.#chopped
   }
 
   #book(agent: Agent): void {
@@ -122,7 +217,8 @@ export class Run implements Visitor {
     for (let i = 0; i < takers.length; i++) {
       const { framework, role } = takers[i]!
       const bundle = this.#taken[i]!
-      hold(this.#cluster, agent, takers[i]!, bundle)
+      enter(this.#cluster, agent, takers[i]!, bundle, this.#number)
+      if ((bundle.traits & Trait.SHARED) !== 0) this.#noteShared(agent, bundle)
       this.#shares.push({
         framework_id: framework.id,
         role,
@@ -132,25 +228,30 @@ export class Run implements Visitor {
       })
     }
     // Known without computing it anew, except that shared volumes stay available.
-    if (takers.length > 0 && this.#left === EMPTY && (agent.total.traits & Trait.SHARED) === 0) {
+    if (this.#left === EMPTY && (agent.total.traits & Trait.SHARED) === 0) {
       agent.available = EMPTY
       agent.emptied = takers.length === 1 ? this.#taken[0] : undefined
     }
     takers.length = 0
     this.#taken.length = 0
   }
+
+  #noteShared(agent: Agent, { resources }: Bundle): void {
+    const before = this.#offeredShared.get(agent) ?? none
+    this.#offeredShared.set(agent, add(before, filter(resources, isShared)))
+  }
 }
 
-/** The bundle without what has any of these traits. */
-function without(bundle: Bundle, traits: number, { names }: Cluster): Bundle {
-  const shown = filter(
-    bundle.resources,
-    (resource) =>
-      !(
-        ((traits & Trait.REVOCABLE) !== 0 && isRevocable(resource)) ||
-        ((traits & Trait.SHARED) !== 0 && isShared(resource)) ||
-        ((traits & Trait.REFINED) !== 0 && hasRefinedReservations(resource))
-      ),
+/** What a role may have by the reservations: its own, and but for guarantees those of roles above it. */
+function portionOf(left: Bundle, role: string, toGuarantee: boolean, { names }: Cluster): Bundle {
+  if ((left.traits & Trait.RESERVED) === 0) return left
+  const allowed = filter(left.resources, (resource) =>
+    toGuarantee
+      ? isUnreserved(resource) || isReserved(resource, role)
+      : isAllocatableTo(resource, role),
   )
-  return bundleOf(shown, names)
+  return allowed.length === left.resources.length ? left : bundleOf(allowed, names)
 }
+
+/** Traits of what quotas leave alone. */
+const BEYOND_QUOTA = Trait.RESERVED | Trait.REVOCABLE | Trait.UNCOUNTED

@@ -5,10 +5,13 @@
  */
 
 import Type from 'typebox'
-import { Allocation } from '../../protocol/allocator.ts'
+import { Allocation, InverseAllocation } from '../../protocol/allocator.ts'
 import { message } from '../../protocol/message.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
 import type { Agent, Cluster } from './cluster.ts'
+import { shuffle } from './draw.ts'
+import { askBack } from './maintenance.ts'
+import type { Awaited, RecoveryOptions } from './recovery.ts'
 import { Run } from './run.ts'
 
 /** To itself: everything that was triggered before its turn is done in one run. */
@@ -22,6 +25,9 @@ export interface AllocatorState {
   readonly cluster: Cluster
   /** Who is told allocations. */
   readonly master: Pid
+  readonly recovery: RecoveryOptions
+  /** Nothing is offered before so many agents are there; undefined = no such number. */
+  awaited: Awaited | undefined
   /** Agents that the next run goes through. */
   candidates: Set<Agent> | 'all'
   /** Monotonic ms at which the next run was asked for; undefined if it was not. */
@@ -33,18 +39,21 @@ export interface AllocatorState {
 
 interface RunUnderWay {
   readonly run: Run
-  readonly agents: readonly Agent[]
-  /** How many of them are done. */
+  readonly agents: Agent[]
+  /** Guarantees are met on all agents before anything else is given to anybody. */
+  stage: 'guarantees' | 'shares'
+  /** How many of the agents are done in this stage. */
   done: number
   readonly ofInterval: boolean
 }
 
 /** A slice is over after so many ms, looked at after so many agents. */
-const SLICE_MS = 8
-const AGENTS_PER_LOOK = 8
+const SLICE_MS = 6
+const AGENTS_PER_LOOK = 4
 
-/** Asks for a run over these agents. */
+/** Asks for a run over these agents; in vain while agents are awaited. */
 export function trigger(state: AllocatorState, agents: Iterable<Agent> | 'all', cx: Context): void {
+  if (state.awaited !== undefined) return
   if (agents === 'all') state.candidates = 'all'
   else if (state.candidates !== 'all') for (const agent of agents) state.candidates.add(agent)
   if (state.queuedMs !== undefined) return
@@ -56,7 +65,8 @@ export function trigger(state: AllocatorState, agents: Iterable<Agent> | 'all', 
 export function awaitInterval(state: AllocatorState, cx: Context): void {
   cx.after('allocation interval', state.cluster.settings.allocationIntervalMs, () => {
     state.intervalDue = true
-    trigger(state, 'all', cx)
+    if (state.awaited === undefined) trigger(state, 'all', cx)
+    else awaitInterval(state, cx)
   })
 }
 
@@ -65,9 +75,10 @@ export function beginRun(state: AllocatorState, cx: Context): void {
   const { queuedMs, candidates, cluster } = state
   if (queuedMs === undefined || state.current !== undefined) return
   const agents = [...(candidates === 'all' ? cluster.agents.values() : candidates)]
-  shuffle(agents, cx)
+  shuffle(agents, cx.random)
   const run = new Run(cluster, queuedMs)
-  state.current = { run, agents, done: 0, ofInterval: state.intervalDue }
+  const stage = run.guarantees ? 'guarantees' : 'shares'
+  state.current = { run, agents, stage, done: 0, ofInterval: state.intervalDue }
   state.candidates = new Set()
   state.queuedMs = undefined
   state.intervalDue = false
@@ -76,32 +87,37 @@ export function beginRun(state: AllocatorState, cx: Context): void {
 
 function runSlice(state: AllocatorState, cx: Context): void {
   const current = state.current!
-  const { run, agents } = current
-  const deadline = cx.monotonic() + SLICE_MS
-  while (current.done < agents.length) {
-    run.allocate(agents[current.done++]!)
-    if (current.done % AGENTS_PER_LOOK === 0 && cx.monotonic() >= deadline) break
-  }
+  const { run } = current
+  const over = runUntil(current, cx.monotonic() + SLICE_MS, cx)
   const shares = run.take()
   // Frozen, hence not copied: the shares are the receiver's now, their resources are deeply frozen.
   if (shares.length > 0) cx.send(state.master, Allocation, Object.freeze({ shares }))
   // By a timer, since a message to itself would be served within the same turn.
-  if (current.done < agents.length) cx.after('slice', 0, () => runSlice(state, cx))
-  else endRun(state, current, cx)
+  if (over) endRun(state, current, cx)
+  else cx.after('slice', 0, () => runSlice(state, cx))
 }
 
-function endRun(state: AllocatorState, { ofInterval }: RunUnderWay, cx: Context): void {
+/** Goes on until the deadline; returns whether the run is over. */
+function runUntil(current: RunUnderWay, deadlineMs: number, cx: Context): boolean {
+  const { run, agents } = current
+  for (;;) {
+    while (current.done < agents.length) {
+      const agent = agents[current.done++]!
+      if (current.stage === 'guarantees') run.guarantee(agent)
+      else run.allocate(agent)
+      if (current.done % AGENTS_PER_LOOK === 0 && cx.monotonic() >= deadlineMs) return false
+    }
+    if (current.stage === 'shares') return true
+    current.stage = 'shares'
+    current.done = 0
+    shuffle(agents, cx.random)
+  }
+}
+
+function endRun(state: AllocatorState, { agents, ofInterval }: RunUnderWay, cx: Context): void {
   state.current = undefined
+  const inverse_offers = askBack(state.cluster, agents, cx.monotonic())
+  if (inverse_offers.length > 0) cx.send(state.master, InverseAllocation, { inverse_offers })
   if (ofInterval) awaitInterval(state, cx)
   if (state.queuedMs !== undefined) cx.send(cx.self, RunAllocation, {})
-}
-
-/** Fisher and Yates: no agent shall always be the first that is emptied. */
-function shuffle(agents: Agent[], { random }: Context): void {
-  for (let i = agents.length - 1; i > 0; i--) {
-    const other = random.int(i + 1)
-    const agent = agents[i]!
-    agents[i] = agents[other]!
-    agents[other] = agent
-  }
 }

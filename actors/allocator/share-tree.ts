@@ -9,6 +9,7 @@
  */
 import type { Random } from '../../src/runtime/ports.ts'
 import type { ResourceNames } from './bundle.ts'
+import { Urn } from './draw.ts'
 import type { Policy } from './policies.ts'
 
 export const ROOT = 0
@@ -63,6 +64,8 @@ export class ShareTree {
   /** How many of its children are active: those come first. */
   #activeCount = new Int32Array(64)
   readonly #children: Int32Array[] = []
+  /** Of active children by their weights, where lots are drawn; made when next needed. */
+  readonly #urns: Array<Urn | undefined> = []
   readonly #name: string[] = []
   /** What is held at and below the node: rows as long as `#totals`. */
   #held = new Float64Array(64 * 8)
@@ -101,20 +104,22 @@ export class ShareTree {
     this.#free.push(node)
   }
 
-  /** Puts a leaf where walks find it. */
-  activate(leaf: number): void {
+  /** Puts a leaf where walks find it. Returns false if it was there already. */
+  activate(leaf: number): boolean {
     for (let node = leaf; node !== ROOT; node = this.#parent[node]!) {
       const parent = this.#parent[node]!
       const children = this.#children[parent]!
       const active = this.#activeCount[parent]!
       const at = children.indexOf(node)
-      if (at < active) return
+      if (at < active) return node !== leaf
       children[at] = children[active]!
       children[active] = node
       this.#activeCount[parent] = active + 1
       this.#sortedAt[parent] = SORTED_NEVER
-      if (active > 0) return
+      this.#urns[parent] = undefined
+      if (active > 0) return true
     }
+    return true
   }
 
   /** Hides a leaf from walks; what it holds still counts for the nodes above. */
@@ -129,13 +134,17 @@ export class ShareTree {
       children.copyWithin(at, at + 1, active)
       children[active - 1] = node
       this.#activeCount[parent] = active - 1
+      this.#urns[parent] = undefined
       if (active > 1) return
     }
   }
 
   setWeight(node: number, weight: number): void {
     this.#weight[node] = weight
-    if (node !== ROOT) this.#sortedAt[this.#parent[node]!] = SORTED_NEVER
+    if (node === ROOT) return
+    const parent = this.#parent[node]!
+    this.#sortedAt[parent] = SORTED_NEVER
+    this.#urns[parent] = undefined
   }
 
   /** The cluster has grown by `millis`, or shrunk if `sign` is -1. */
@@ -193,13 +202,12 @@ export class ShareTree {
   }
 
   #walkFrom(parent: number, visitor: Visitor): Verdict {
-    const drawn = this.#policy.order === 'drawn'
-    if (!drawn && this.#sortedAt[parent] !== this.#version) this.#sort(parent)
+    const urn = this.#policy.order === 'drawn' ? this.#urn(parent) : undefined
+    if (urn === undefined && this.#sortedAt[parent] !== this.#version) this.#sort(parent)
     const children = this.#children[parent]!
     const active = this.#activeCount[parent]!
     for (let i = 0; i < active; i++) {
-      if (drawn) this.#draw(parent, i)
-      const node = children[i]!
+      const node = children[urn?.draw(this.#random) ?? i]!
       // Nodes without active children are not among the active ones, so this one is a leaf.
       if (this.#activeCount[node] === 0) {
         const verdict = visitor.visit(node)
@@ -217,22 +225,15 @@ export class ShareTree {
     this.#sortedAt[parent] = this.#version
   }
 
-  /** Weighted drawing without replacement: decides who is `place`-th among the active children. */
-  #draw(parent: number, place: number): void {
-    const children = this.#children[parent]!
-    const active = this.#activeCount[parent]!
-    let sum = 0
-    for (let i = place; i < active; i++) sum += this.#weight[children[i]!]!
-    let left = this.#random.next() * sum
-    let chosen = place
-    while (chosen < active - 1) {
-      left -= this.#weight[children[chosen]!]!
-      if (left < 0) break
-      chosen++
-    }
-    const node = children[chosen]!
-    children[chosen] = children[place]!
-    children[place] = node
+  /** A full urn with the active children. */
+  #urn(parent: number): Urn {
+    const known = this.#urns[parent]
+    known?.refill()
+    if (known !== undefined) return known
+    const active = this.#children[parent]!.subarray(0, this.#activeCount[parent])
+    const urn = new Urn(Float64Array.from(active, (node) => this.#weight[node]!))
+    this.#urns[parent] = urn
+    return urn
   }
 
   #evaluate(node: number): void {
@@ -289,6 +290,7 @@ export class ShareTree {
     this.#childCount[node] = 0
     this.#activeCount[node] = 0
     this.#sortedAt[node] = SORTED_NEVER
+    this.#urns[node] = undefined
     this.#held.fill(0, node * this.#totals.length, (node + 1) * this.#totals.length)
     return node
   }

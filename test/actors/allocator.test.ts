@@ -6,17 +6,23 @@ import {
   AddFramework,
   type Allocation,
   DeactivateFramework,
+  type InverseAllocation,
+  Recover,
   RecoverResources,
   ReviveOffers,
   type Share,
   SuppressOffers,
   UpdateAgent,
+  UpdateInverseOffer,
+  UpdateQuota,
+  UpdateUnavailability,
   UpdateWeights,
+  UpdateWhitelist,
   UseResources,
 } from '../../protocol/allocator.ts'
 import type { Payload } from '../../protocol/message.ts'
 import { child, type Ports, pid } from '../../src/runtime/index.ts'
-import { documents } from '../support/allocation.ts'
+import { documents, quotaConfig } from '../support/allocation.ts'
 import { type Probe, type World, world } from '../support/nodes.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -29,6 +35,8 @@ interface Scene {
   readonly master: Probe
   /** Allocations since the last call, one list for each message. */
   told(): Share[][]
+  /** Inverse offers since the last call, as `framework agent`. */
+  asked(): string[]
 }
 
 async function scene(options: AllocatorOptions = {}, ports?: Ports): Promise<Scene> {
@@ -41,6 +49,11 @@ async function scene(options: AllocatorOptions = {}, ports?: Ports): Promise<Sce
     master,
     told: () =>
       master.take('ALLOCATION').map(({ body }) => (body as Payload<typeof Allocation>).shares),
+    asked: () =>
+      master
+        .take('INVERSE_ALLOCATION')
+        .flatMap(({ body }) => (body as Payload<typeof InverseAllocation>).inverse_offers)
+        .map(({ framework_id, agent_id }) => `${framework_id} ${agent_id}`),
   }
 }
 
@@ -208,6 +221,108 @@ test('a long run goes in slices: others have their turn between, and changes cou
   const seen = [firstShares, ...rest].flat().map(({ agent_id }) => agent_id)
   assert.equal([...seen].sort(), [...ids].sort(), 'each agent once')
   await base.stop()
+})
+
+test('after a failover with quotas nothing is offered before most agents are back', async () => {
+  const { w, master, told } = await scene()
+  const quota_configs = [quotaConfig('q', 'cpus:1')]
+  await master.send(to, Recover, { agents: 5, quota_configs })
+  await master.send(to, AddFramework, frameworkOf('f'))
+  await master.send(to, AddAgents, agentsOf('a', 'b', 'c'))
+  await w.advance(10 * INTERVAL_MS)
+  assert.equal(told(), [], '3 of 5 are back')
+  await master.send(to, AddAgents, agentsOf('d'))
+  const shares = told().flat()
+  assert.is(shares.length, 4, 'the headroom for q is taken from one of them')
+  await w.stop()
+})
+
+test('agents that never come back are waited for ten minutes, and not at all without quotas', async () => {
+  for (const [quota_configs, waits] of [
+    [[quotaConfig('q', 'cpus:1')], true],
+    [[], false],
+  ] as const) {
+    const { w, master, told } = await scene()
+    await master.send(to, Recover, { agents: 5, quota_configs: [...quota_configs] })
+    await master.send(to, AddFramework, frameworkOf('f'))
+    await master.send(to, AddAgents, agentsOf('a', 'b'))
+    assert.is(told().length, waits ? 0 : 1)
+    await w.advance(600_000 - 1)
+    assert.equal(told(), [])
+    await w.advance(1)
+    assert.is(told().length, waits ? 1 : 0)
+    await w.stop()
+  }
+})
+
+test('a quota counts from the next run on', async () => {
+  const { w, master, told } = await scene()
+  await master.send(to, UpdateQuota, { quota_configs: [quotaConfig('*', '', 'cpus:3')] })
+  await master.send(to, AddFramework, frameworkOf('f'))
+  await master.send(to, AddAgents, agentsOf('a', 'b'))
+  const cpus = (shares: readonly Share[]) =>
+    shares.flatMap(({ resources }) => resources.find(({ name }) => name === 'cpus')?.scalar ?? [])
+  assert.equal(told().map(cpus), [[{ value: 2 }, { value: 1 }]])
+  await master.send(to, UpdateQuota, { quota_configs: [quotaConfig('*')] })
+  assert.equal(told(), [])
+  await w.advance(INTERVAL_MS)
+  assert.equal(told().map(cpus), [[{ value: 1 }]])
+  await w.stop()
+})
+
+test('only agents on hosts of the whitelist are offered', async () => {
+  const { w, master, told } = await scene()
+  await master.send(to, UpdateWhitelist, { hostnames: ['a'] })
+  await master.send(to, AddFramework, frameworkOf('f'))
+  await master.send(to, AddAgents, agentsOf('a', 'b'))
+  assert.equal(told().map(placed), [['f a']])
+  await w.advance(INTERVAL_MS)
+  assert.equal(told(), [])
+  await master.send(to, UpdateWhitelist, {})
+  await w.advance(INTERVAL_MS)
+  assert.equal(told().map(placed), [['f b']])
+  await w.stop()
+})
+
+const unavailability = { start: { nanoseconds: 1 } }
+
+test('frameworks on an agent are asked once to give it back before its maintenance', async () => {
+  const { w, master, asked } = await scene()
+  await master.send(to, AddFramework, frameworkOf('f'))
+  await master.send(to, AddFramework, { ...frameworkOf('silent'), active: false })
+  const [a, b] = agentsOf('a', 'b').agents
+  const used = [
+    { framework_id: 'silent', role: '*', agent_id: 'b', resources: documents('cpus:1') },
+  ]
+  await master.send(to, AddAgents, { agents: [a!, { ...b!, used, unavailability }] })
+  assert.equal(asked(), ['f b'], 'it was offered b')
+  await master.send(to, UpdateUnavailability, { agents: [{ agent_id: 'a', unavailability }] })
+  assert.equal(asked(), ['f a'])
+  await w.advance(5 * INTERVAL_MS)
+  assert.equal(asked(), [])
+  await w.stop()
+})
+
+test('who has answered is asked again after the time of its filter, or when offers are revived', async () => {
+  const { w, master, asked } = await scene()
+  const inverse_offers = [{ framework_id: 'f', agent_id: 'a' }]
+  await master.send(to, AddFramework, frameworkOf('f'))
+  const [agent] = agentsOf('a').agents
+  await master.send(to, AddAgents, { agents: [{ ...agent!, unavailability }] })
+  assert.equal(asked(), ['f a'])
+  await master.send(to, UpdateInverseOffer, { inverse_offers, refuse_seconds: 5 })
+  await w.advance(4999)
+  assert.equal(asked(), [])
+  await w.advance(2 * INTERVAL_MS)
+  assert.equal(asked(), ['f a'])
+  await master.send(to, UpdateInverseOffer, { inverse_offers, refuse_seconds: 3600 })
+  await master.send(to, ReviveOffers, { framework_id: 'f', roles: [] })
+  assert.equal(asked(), ['f a'])
+  await master.send(to, UpdateUnavailability, { agents: [{ agent_id: 'a' }] })
+  await master.send(to, UpdateInverseOffer, { inverse_offers })
+  await w.advance(2 * INTERVAL_MS)
+  assert.equal(asked(), [], 'there is no maintenance any more')
+  await w.stop()
 })
 
 test('a wrong option is refused with its name', () => {

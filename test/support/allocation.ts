@@ -10,10 +10,18 @@ import { ResourceNames } from '../../actors/allocator/bundle.ts'
 import { type Agent, type Cluster, newCluster } from '../../actors/allocator/cluster.ts'
 import { addFramework } from '../../actors/allocator/frameworks.ts'
 import { type AllocationOptions, settingsOf } from '../../actors/allocator/options.ts'
+import { setQuotas } from '../../actors/allocator/quota-accounts.ts'
 import { Run } from '../../actors/allocator/run.ts'
 import type { FrameworkOptions, Share } from '../../protocol/allocator.ts'
+import type { QuotaConfig, ValueScalar } from '../../protocol/v1/index.ts'
 import type { Resource } from '../../protocol/v1/resources.ts'
-import { formatScalar, parseResources, scalarMillis } from '../../src/resources/index.ts'
+import {
+  formatScalar,
+  fromMillis,
+  parseQuantities,
+  parseResources,
+  scalarMillis,
+} from '../../src/resources/index.ts'
 import { stream } from '../../src/runtime/ports/seeded-random.ts'
 
 /** `cpus:2;mem:1024` as documents. */
@@ -23,6 +31,19 @@ export function documents(text: string): Resource[] {
   return [...parsed.value]
 }
 
+/** The quota document for `cpus:2;mem:1024`. */
+export function quotaConfig(role: string, guarantees = '', limits = ''): QuotaConfig {
+  return { role, guarantees: amounts(guarantees), limits: amounts(limits) }
+}
+
+function amounts(text: string): Record<string, ValueScalar> {
+  const parsed = parseQuantities(text)
+  if (!parsed.ok) throw new Error(parsed.error.message)
+  return Object.fromEntries(
+    [...parsed.value].map(([name, millis]) => [name, { value: fromMillis(millis) }]),
+  )
+}
+
 export interface Books {
   readonly cluster: Cluster
   /** Adds an active framework; default role `*`, with MULTI_ROLE and all that opts in to nothing. */
@@ -30,6 +51,8 @@ export interface Books {
   /** Adds an active agent of these resources. */
   agent(id: string, total: string | Resource[], more?: Partial<NewAgent>): void
   removeAgent(id: string): void
+  /** Guarantees and limits of a role, as `cpus:2;mem:1024`; none takes its quota away. */
+  quota(role: string, guarantees?: string, limits?: string): void
   /** A run over all agents, or over these, in the order of their being added. */
   run(agents?: readonly string[]): Share[]
   /** Gives shares back, with a filter if it says for how long. */
@@ -67,10 +90,14 @@ export function books(options: AllocationOptions = {}, seed = 1): Books {
         ...more,
       })
     },
+    quota: (role, guarantees, limits) =>
+      setQuotas(cluster, [quotaConfig(role, guarantees, limits)]),
     removeAgent: (id) => removeAgent(cluster, id),
     run(agents = [...cluster.agents.keys()]) {
       const run = new Run(cluster, this.nowMs)
-      for (const id of agents) run.allocate(cluster.agents.get(id) as Agent)
+      const list = agents.map((id) => cluster.agents.get(id) as Agent)
+      for (const agent of list) run.guarantee(agent)
+      for (const agent of list) run.allocate(agent)
       return run.take()
     },
     recover(shares, refuseSeconds) {

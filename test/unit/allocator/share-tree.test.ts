@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { ResourceNames } from '../../../actors/allocator/bundle.ts'
 import { drf, type Policy, priority, random } from '../../../actors/allocator/policies.ts'
+import { Quotas } from '../../../actors/allocator/quota.ts'
 import { Roles } from '../../../actors/allocator/roles.ts'
 import { LEAVE, NEXT, ShareTree } from '../../../actors/allocator/share-tree.ts'
 import { stream } from '../../../src/runtime/ports/seeded-random.ts'
@@ -16,7 +17,7 @@ function sorter(policy: Policy = drf, excluded: readonly string[] = []) {
   const names = new ResourceNames()
   for (const name of ['cpus', 'mem']) names.number(name)
   const tree = new ShareTree({ names, policy, random: stream(1), excluded })
-  const roles = new Roles(tree)
+  const roles = new Roles(tree, new Quotas(names))
   const leaves = new Map<string, number>()
   const leaf = (role: string) => leaves.get(role)!
   return {
@@ -177,7 +178,7 @@ test('excluded resource names do not change the order', () => {
 test('resource names that turn up later count from then on', () => {
   const names = new ResourceNames()
   const tree = new ShareTree({ names, policy: drf, random: stream(1), excluded: [] })
-  const roles = new Roles(tree)
+  const roles = new Roles(tree, new Quotas(names))
   const a = roles.join('a', 'f')
   const b = roles.join('b', 'f')
   for (let i = 0; i < 20; i++) {
