@@ -139,6 +139,13 @@ export const UpdateResources = message(
   Type.Object({ total_resources: Type.Array(Resource), resource_version: Type.String() }),
 )
 
+/** Beside operations that are under way: it changes nothing about what is not revocable. */
+export const UpdateOversubscribed = message(
+  'UPDATE_OVERSUBSCRIBED',
+  'What the agent lends to revocable tasks in all, from now on.',
+  Type.Object({ resources: Type.Array(Resource) }),
+)
+
 /** Not sent for executors made up for command tasks. Unreliable; re-registration corrects it. */
 export const ExitedExecutor = message(
   'EXITED_EXECUTOR',
@@ -263,6 +270,7 @@ export const agentToMaster = [
   StatusUpdate,
   OperationUpdate,
   UpdateResources,
+  UpdateOversubscribed,
   ExitedExecutor,
   ExecutorMessage,
   Pong,

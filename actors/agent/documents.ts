@@ -7,6 +7,7 @@ import type { AgentCapabilityType } from '../../protocol/v1/agent.ts'
 import type { Operation } from '../../protocol/v1/offer.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { Task, TaskInfo } from '../../protocol/v1/task.ts'
+import { reportedResources } from './ledger.ts'
 import type { AgentState, AgentTask, CompletedTask, TaskPhase } from './state.ts'
 
 /** The version of the agent's software, as it tells masters and operators. */
@@ -76,7 +77,7 @@ export function newcomer({ info, ledger }: AgentState): Payload<typeof RegisterA
     agent_info: info,
     version,
     capabilities: [...capabilities],
-    total_resources: [...ledger.total],
+    total_resources: reportedResources(ledger),
     resource_version: ledger.version,
   }
 }

@@ -13,7 +13,7 @@ import {
 } from '../../protocol/container.ts'
 import type { executor as api } from '../../protocol/index.ts'
 import type { Payload } from '../../protocol/message.ts'
-import type { TaskState } from '../../protocol/v1/status.ts'
+import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { Context, Pid, StoreOperation } from '../../src/runtime/index.ts'
 import { commandExecutor, customExecutor, type Place } from '../executor/index.ts'
 import { deleteExecutor, deleteFramework, deleteTask } from './checkpoints.ts'
@@ -29,7 +29,7 @@ import {
   removeExecutor,
   removeTask,
 } from './state.ts'
-import { endTask, reported } from './statuses.ts'
+import { endTask, preemption, reported } from './statuses.ts'
 
 export const executors = {
   REPORT_STATUS(state: AgentState, body: Payload<typeof ReportStatus>, cx: Context): void {
@@ -245,7 +245,8 @@ function endOf(
   { executor }: AgentTask,
   status: number,
   cause: Payload<typeof ExecutorEnded>['cause'],
-) {
+): Pick<TaskStatus, 'state' | 'reason' | 'message'> {
+  if (executor.preempted) return preemption(executor)
   const end: TaskState = cause?.state ?? 'TASK_FAILED'
   return {
     state: forFramework(executor.framework.info, end),

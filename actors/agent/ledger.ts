@@ -16,6 +16,7 @@ import {
   isSpeculative,
   merge,
   needsCheckpoint,
+  none,
   type Resources,
   resources,
   unallocate,
@@ -26,6 +27,8 @@ import { placeOf, type VolumePlace, volumeProblem } from './volumes.ts'
 export interface Ledger {
   /** Without allocation. */
   total: Resources
+  /** What is lent to revocable tasks in all; not part of `total`. */
+  oversubscribed: Resources
   /** Another one whenever the master may be wrong about `total`: see protocol/agent.ts. */
   version: string
   /** By uuid in hex, oldest first. The master bounds them: it sends no more than it may hold. */
@@ -56,6 +59,7 @@ export interface AgentOperation {
 export function newLedger(total: Resources): Ledger {
   return {
     total,
+    oversubscribed: none,
     version: '',
     operations: new Map(),
     dirty: false,
@@ -66,6 +70,11 @@ export function newLedger(total: Resources): Ledger {
     waiting: [],
     waitingNext: [],
   }
+}
+
+/** All that the master may offer. */
+export function reportedResources({ total, oversubscribed }: Ledger): Resource[] {
+  return [...total, ...oversubscribed]
 }
 
 /** What of it the flags do not tell after a restart. */
@@ -84,7 +93,8 @@ export function unknownResources(
 
 /**
  * Why an operation is not carried out; or, after which the ledger has changed, nothing. `used` are the
- * resources of live tasks and executors.
+ * resources of live tasks and executors, without
+ * allocation.
  */
 export function carryOut(
   ledger: Ledger,
@@ -105,7 +115,7 @@ export function carryOut(
     const problem = volumeProblem(volume)
     if (problem !== undefined) return error(problem)
   }
-  if (gone.some((volume) => contains(unallocate(used), merge([volume])))) {
+  if (gone.some((volume) => contains(used, merge([volume])))) {
     return error('a task or an executor uses the volume')
   }
   const result = applyOperation(ledger.total, operation)

@@ -11,7 +11,7 @@ import {
   UpdateResources,
 } from '../../protocol/agent.ts'
 import type { Payload } from '../../protocol/message.ts'
-import { merge, type Resources, resources, unallocate } from '../../src/resources/index.ts'
+import { type Resources, sum } from '../../src/resources/index.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
 import {
   carryOut,
@@ -20,10 +20,12 @@ import {
   type Ledger,
   operationDocument,
   type Refusal,
+  reportedResources,
 } from './ledger.ts'
 import { type LedgerChange, writeLedger } from './ledger-store.ts'
 import { obeys } from './registration.ts'
 import { type AgentState, agentId } from './state.ts'
+import { heldBy } from './usage.ts'
 
 export const operations = {
   APPLY_OPERATION(state: AgentState, request: Payload<typeof ApplyOperation>, cx: Context): void {
@@ -72,7 +74,7 @@ export function reportResources(state: AgentState, cx: Context): void {
   state.ledger.version = cx.newId()
   if (state.phase !== 'RUNNING' || state.leader === undefined) return
   cx.send(state.leader.pid as Pid, UpdateResources, {
-    total_resources: [...state.ledger.total],
+    total_resources: reportedResources(state.ledger),
     resource_version: state.ledger.version,
   })
 }
@@ -92,15 +94,8 @@ export function whenWritten({ ledger }: AgentState, then: () => void): void {
 }
 
 function used(state: AgentState): Resources {
-  const lists = [...state.frameworks.values()].flatMap(({ executors, tasks }) => [
-    ...[...tasks.values()]
-      .filter(({ phase }) => phase !== 'terminated')
-      .map(({ info }) => info.resources ?? []),
-    ...[...executors.values()]
-      .filter(({ phase }) => phase !== 'terminated')
-      .map(({ info }) => info.resources ?? []),
-  ])
-  return unallocate(merge(lists.flatMap((list) => resources(list))))
+  const executors = [...state.frameworks.values()].flatMap((each) => [...each.executors.values()])
+  return sum(executors.filter(({ phase }) => phase !== 'terminated').map(heldBy))
 }
 
 function record(

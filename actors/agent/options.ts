@@ -45,6 +45,36 @@ export const AgentOptions = Type.Object({
     default: 0.1,
     description: 'share of the disk to keep free by removing sandboxes earlier',
   }),
+  resource_estimator: Type.String({
+    default: 'noop',
+    description:
+      'who says what is lent to revocable tasks: noop, fixed, usage, or a module of your own',
+  }),
+  oversubscribed_resources: Type.String({
+    default: '',
+    description: 'what the estimator fixed lends, as in cpus:2;mem:1024',
+  }),
+  oversubscription_headroom: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0.1,
+    description: 'share of the cpus and the memory that the estimator usage leaves alone',
+  }),
+  qos_controller: Type.String({
+    default: 'noop',
+    description:
+      'who says which executors on revocable resources must go: noop, usage, or a module of your own',
+  }),
+  qos_threshold: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0.9,
+    description: 'share of the cpus or the memory in use at which the controller usage acts',
+  }),
+  oversubscribed_resources_interval_ms: ms(
+    15_000,
+    'how often the estimator and the controller look',
+  ),
   disk_watch_interval_ms: ms(60_000, 'how often the disk is looked at'),
 })
 export type AgentOptions = Static<typeof AgentOptions>

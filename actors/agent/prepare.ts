@@ -20,9 +20,11 @@ import {
 } from '../../src/resources/index.ts'
 import { DiskError, type Ports, type Store } from '../../src/runtime/index.ts'
 import { readIdentity } from './checkpoints.ts'
+import { loadEstimator, type ResourceEstimator } from './estimators.ts'
 import { readCheckpointed } from './ledger-store.ts'
 import type { AgentOptions } from './options.ts'
 import { metaPath } from './paths.ts'
+import { loadController, type QosController } from './qos.ts'
 
 export interface AgentArgs {
   readonly options: AgentOptions
@@ -30,12 +32,15 @@ export interface AgentArgs {
   readonly info: AgentInfo
   readonly store: Store
   readonly bootId: string
+  readonly estimator: ResourceEstimator
+  readonly controller: QosController
 }
 
 /** @throws MesetaError with the sentence for the operator */
 export async function prepareAgent(given: AgentOptions, ports: Ports): Promise<AgentArgs> {
   const options = { ...given, work_dir: resolve(given.work_dir) }
   const info = await describeAgent(options, ports)
+  const plugIns = await loadPlugIns(options)
   const bootId = await ports.host.bootId()
   const store = await openStore(options.work_dir, ports)
   const known = await readIdentity(store)
@@ -51,7 +56,24 @@ export async function prepareAgent(given: AgentOptions, ports: Ports): Promise<A
     const agent_id = known.info.id?.value ?? 'a new agent'
     throw new MesetaError('INCOMPATIBLE_AGENT', { agent_id, difference })
   }
-  return { options, info, store, bootId }
+  return { options, info, store, bootId, ...plugIns }
+}
+
+async function loadPlugIns(options: AgentOptions) {
+  const given = parseResources(options.oversubscribed_resources)
+  if (!given.ok) {
+    const problem = `oversubscribed_resources: ${formatFault(given.error)}`
+    throw new MesetaError('USAGE', { problem })
+  }
+  try {
+    return {
+      estimator: await loadEstimator(options, resources(given.value)),
+      controller: await loadController(options),
+    }
+  } catch (error) {
+    const problem = `resource_estimator, qos_controller: ${(error as Error).message}`
+    throw new MesetaError('USAGE', { problem }, { cause: error })
+  }
 }
 
 async function describeAgent(options: AgentOptions, ports: Ports): Promise<AgentInfo> {

@@ -18,6 +18,7 @@ import { putAgent } from './checkpoints.ts'
 import { newcomer, reregistration } from './documents.ts'
 import { answerForOperation, resendOperations } from './operations.ts'
 import { listen } from './operator.ts'
+import { watchUsage } from './oversubscription.ts'
 import { type AgentState, forFramework } from './state.ts'
 import { storeStatus } from './statuses.ts'
 
@@ -27,6 +28,7 @@ const retryMaxMs = 60_000
 /** Entry of RECOVERED. */
 export function detect(state: AgentState, cx: Context): void {
   state.detector = cx.spawn(detector({ owner: cx.self }))
+  watchUsage(state, cx)
 }
 
 /** Entry of DISCONNECTED. */

@@ -10,9 +10,11 @@ import { isTerminal, type TaskState, type TaskStatus } from '../../protocol/v1/s
 import type { TaskInfo } from '../../protocol/v1/task.ts'
 import { resources } from '../../src/resources/index.ts'
 import type { Pid, Store } from '../../src/runtime/index.ts'
+import type { ResourceEstimator } from './estimators.ts'
 import { type Ledger, newLedger } from './ledger.ts'
 import type { AgentOptions } from './options.ts'
 import type { AgentArgs } from './prepare.ts'
+import type { QosController } from './qos.ts'
 
 /** Kept for operators, oldest dropped first (agent.md §5; command tasks are executors of their own). */
 export const completedTasksMax = 1000
@@ -55,6 +57,8 @@ export interface Executor {
   pid: Pid | undefined
   /** Whether a task was ever given to it. */
   used: boolean
+  /** It has to give back what it borrowed. */
+  preempted: boolean
   /** Not completed ones, in the order of arrival. */
   readonly tasks: Map<string, AgentTask>
 }
@@ -83,6 +87,8 @@ export interface AgentState {
   readonly options: AgentOptions
   readonly store: Store
   readonly bootId: string
+  readonly estimator: ResourceEstimator
+  readonly controller: QosController
   readonly startedMs: number
   /** The state of the machine, for handlers. */
   phase: AgentPhase
@@ -116,6 +122,8 @@ export function newAgentState(args: AgentArgs, startedMs: number): AgentState {
     options: args.options,
     store: args.store,
     bootId: args.bootId,
+    estimator: args.estimator,
+    controller: args.controller,
     startedMs,
     phase: 'RECOVERING',
     info: args.info,
@@ -189,6 +197,7 @@ export function addExecutor(
     phase: 'registering',
     pid: undefined,
     used: command,
+    preempted: false,
     tasks: new Map(),
   }
   framework.executors.set(info.executor_id.value, executor)

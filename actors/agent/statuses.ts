@@ -21,6 +21,7 @@ import {
   agentId,
   applyStatus,
   type Executor,
+  forFramework,
   removeTask,
 } from './state.ts'
 
@@ -83,6 +84,7 @@ export function reported(
   }
   const full: TaskStatus = {
     ...status,
+    ...(executor.preempted && isTerminal(status.state) && preemption(executor)),
     source: 'SOURCE_EXECUTOR',
     executor_id: task.executor.info.executor_id,
     timestamp: status.timestamp ?? cx.now() / 1000,
@@ -90,6 +92,15 @@ export function reported(
   }
   applyStatus(task, full)
   send(state, framework.id, full, cx)
+}
+
+/** How tasks end whose executor has to give back what it borrowed (agent.md §10). */
+export function preemption({ framework }: Executor) {
+  return {
+    state: forFramework(framework.info, 'TASK_GONE'),
+    reason: 'REASON_CONTAINER_PREEMPTED',
+    message: 'the revocable resources that it used are needed',
+  } as const
 }
 
 /** For a task that is not there yet, or is over: unless it repeats the very status that ended it. */

@@ -35,7 +35,7 @@ import { makeOffers } from './offers.ts'
 import { operationUpdated } from './operations.ts'
 import { MasterOptions } from './options.ts'
 import { registerAgent, unregisterAgent } from './registration.ts'
-import { resourcesUpdated } from './reports.ts'
+import { oversubscribedUpdated, resourcesUpdated } from './reports.ts'
 import { reregisterAgent } from './reregistration.ts'
 import type { Agent, MasterArgs, MasterState } from './state.ts'
 import { updateStatus } from './tasks.ts'
@@ -77,6 +77,8 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
       fromAgent(state, cx, (agent) => operationUpdated(state, agent, update, cx)),
     UPDATE_RESOURCES: (state, report, cx) =>
       fromAgent(state, cx, (agent) => resourcesUpdated(state, agent, report, cx)),
+    UPDATE_OVERSUBSCRIBED: (state, report, cx) =>
+      fromAgent(state, cx, (agent) => oversubscribedUpdated(state, agent, report, cx)),
     STATUS_UPDATE: (state, update, cx) =>
       fromAgent(state, cx, (agent) => updateStatus(state, agent, update, cx)),
     EXITED_EXECUTOR: (state, exit, cx) =>

@@ -4,10 +4,17 @@
  * left over for revocable tasks. Spec: master.md §5; resources.md §6.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { UpdateResources } from '../../protocol/agent.ts'
+import type { UpdateOversubscribed, UpdateResources } from '../../protocol/agent.ts'
 import { UpdateAgent } from '../../protocol/allocator.ts'
 import type { Payload } from '../../protocol/message.ts'
-import { equals, type Resources, resources } from '../../src/resources/index.ts'
+import {
+  add,
+  equals,
+  filter,
+  isRevocable,
+  type Resources,
+  resources,
+} from '../../src/resources/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { capabilitiesOf, type Report, totalOf } from './agents.ts'
 import { encodeAgentPart } from './offer-encoding.ts'
@@ -37,6 +44,20 @@ export function resourcesUpdated(
 ): void {
   agent.resourceVersion = resource_version
   setTotal(state, agent, resources(total_resources), false, cx)
+}
+
+/** UPDATE_OVERSUBSCRIBED: offers of what was lent until now are withdrawn. */
+export function oversubscribedUpdated(
+  state: MasterState,
+  agent: Agent,
+  { resources: lent }: Payload<typeof UpdateOversubscribed>,
+  cx: Context,
+): void {
+  const own = filter(agent.total, (resource) => !isRevocable(resource))
+  agent.total = deepFreeze(add(own, resources(lent)))
+  const stale = [...agent.offers].filter(({ share }) => share.resources.some(isRevocable))
+  rescindOffers(state, stale, cx)
+  tellTotal(state, agent, cx)
 }
 
 /** Offers of what may not be there any more are withdrawn before anything else is offered. */

@@ -1,18 +1,8 @@
 /** What an agent does with operations, and what of it survives. Spec: agent.md §8, resources.md §6. */
-import Value from 'typebox/value'
-import agentModule, { type AgentOptions } from '../../actors/agent/index.ts'
-import {
-  AcknowledgeOperation,
-  ApplyOperation,
-  type OperationUpdate,
-  type ReregisterAgent,
-  type UpdateResources,
-} from '../../protocol/agent.ts'
+import type { UpdateResources } from '../../protocol/agent.ts'
 import type { Payload } from '../../protocol/message.ts'
-import type { OfferOperation } from '../../protocol/v1/offer.ts'
 import { formatResources, resources } from '../../src/resources/index.ts'
-import type { Node } from '../../src/runtime/index.ts'
-import { type World, world } from '../support/nodes.ts'
+import { AgentLab } from '../support/agent-lab.ts'
 import {
   create,
   destroy,
@@ -22,112 +12,14 @@ import {
   unreserve,
   volume,
 } from '../support/operations.ts'
-import { commandTask, type ScriptedMaster, scriptedMaster } from '../support/scripted-master.ts'
+import { commandTask } from '../support/scripted-master.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const test = suite('agent: operations')
 const VOLUMES = '/a/volumes/roles'
 
-class Lab {
-  readonly world: World
-  readonly master: ScriptedMaster
-  readonly node: Node
-  agent!: Node
-  #uuid = 0
-
-  static async start(): Promise<Lab> {
-    const w = world()
-    const master = scriptedMaster()
-    const lab = new Lab(w, master, await w.start('m', { children: [master.spec] }))
-    await lab.startAgent()
-    return lab
-  }
-
-  private constructor(w: World, master: ScriptedMaster, node: Node) {
-    this.world = w
-    this.master = master
-    this.node = node
-  }
-
-  async startAgent(more: Partial<AgentOptions> = {}): Promise<void> {
-    const ports = this.world.ports('a')
-    const given = { work_dir: '/a', resources: 'cpus:4;mem:1024;disk:1000', ...more }
-    const options = Value.Default(agentModule.options, given) as AgentOptions
-    const context = { ports, cluster: 'meseta', node: 'a' }
-    const children = await this.world.run(Promise.resolve(agentModule.children(options, context)))
-    this.agent = await this.world.start('a', { children })
-    this.master.agents.clear()
-    await this.world.until(() => this.master.agents.size > 0, 10_000)
-    await this.world.settle()
-  }
-
-  /** kill -9 and a new start on the same disk. */
-  async restart(): Promise<void> {
-    await this.world.crash(this.agent)
-    await this.startAgent()
-  }
-
-  /** Version of the agent's last report. */
-  get version(): string {
-    return this.report().resource_version ?? ''
-  }
-
-  report(): Payload<typeof ReregisterAgent> {
-    const types = ['REGISTER_AGENT', 'REREGISTER_AGENT', 'UPDATE_RESOURCES']
-    const last = this.master.heard.findLast(({ type }) => types.includes(type))
-    return last?.body as Payload<typeof ReregisterAgent>
-  }
-
-  /** The agent's total as it reports it, as text. */
-  get total(): string {
-    return formatResources(resources(this.report().total_resources ?? []))
-  }
-
-  /** Sends an operation; returns its uuid. */
-  apply(info: OfferOperation, version = this.version): Uint8Array {
-    const value = new Uint8Array(16).fill(++this.#uuid)
-    this.master.send(this.node, ApplyOperation, {
-      epoch: 1,
-      framework_id: { value: 'F1' },
-      operation_uuid: { value },
-      operation_id: { value: `op-${this.#uuid}` },
-      info,
-      resource_version: version,
-    })
-    return value
-  }
-
-  async done(info: OfferOperation): Promise<void> {
-    this.apply(info)
-    await this.world.settle()
-  }
-
-  updates(): Payload<typeof OperationUpdate>[] {
-    return this.of<Payload<typeof OperationUpdate>>('OPERATION_UPDATE')
-  }
-
-  get states(): string[] {
-    return this.updates().map(
-      ({ operation_id, status }) => `${operation_id?.value} ${status.state}`,
-    )
-  }
-
-  of<T>(wanted: string): T[] {
-    return this.master.heard.filter(({ type }) => type === wanted).map(({ body }) => body as T)
-  }
-
-  acknowledge({ operation_uuid, status }: Payload<typeof OperationUpdate>): void {
-    const status_uuid = status.uuid!
-    this.master.send(this.node, AcknowledgeOperation, { epoch: 1, operation_uuid, status_uuid })
-  }
-
-  async exists(path: string): Promise<boolean> {
-    return (await this.world.run(this.world.ports('a').disk.stat(path))) !== undefined
-  }
-}
-
-async function withVolume(): Promise<Lab> {
-  const lab = await Lab.start()
+async function withVolume(): Promise<AgentLab> {
+  const lab = await AgentLab.start()
   await lab.done(reserve(reserved('disk', 100)))
   await lab.done(create(volume('v1', 40)))
   return lab
@@ -145,7 +37,7 @@ test('operations are applied in order, told when durable, and survive kill -9', 
 })
 
 test('a status is sent again until it is acknowledged, also by a new life of the agent', async () => {
-  const lab = await Lab.start()
+  const lab = await AgentLab.start()
   await lab.done(reserve(reserved('cpus', 1)))
   await lab.world.advance(10_000)
   assert.equal(lab.states, ['op-1 OPERATION_FINISHED', 'op-1 OPERATION_FINISHED'])
@@ -163,7 +55,7 @@ test('a status is sent again until it is acknowledged, also by a new life of the
 })
 
 test('an acknowledgement of another status changes nothing', async () => {
-  const lab = await Lab.start()
+  const lab = await AgentLab.start()
   await lab.done(reserve(reserved('cpus', 1)))
   const [update] = lab.updates()
   const uuid = { value: new Uint8Array(16) }
@@ -174,7 +66,7 @@ test('an acknowledgement of another status changes nothing', async () => {
 })
 
 test('what was decided on an older report is dropped and changes nothing', async () => {
-  const lab = await Lab.start()
+  const lab = await AgentLab.start()
   lab.apply(reserve(reserved('cpus', 1)), 'another version')
   await lab.world.settle()
   assert.equal(lab.states, ['op-1 OPERATION_DROPPED'])
@@ -184,7 +76,7 @@ test('what was decided on an older report is dropped and changes nothing', async
 })
 
 test('what does not apply is an error, and the master is told what there really is', async () => {
-  const lab = await Lab.start()
+  const lab = await AgentLab.start()
   const version = lab.version
   await lab.done(reserve(reserved('cpus', 5)))
   assert.equal(lab.states, ['op-1 OPERATION_ERROR'])
@@ -200,7 +92,7 @@ test('what does not apply is an error, and the master is told what there really 
 test('whenever the agent dies during CREATE, the volume is there exactly if its resources say so', async () => {
   const outcomes = new Set<boolean>()
   for (let ms = 0; ms <= 60; ms += 5) {
-    const lab = await Lab.start()
+    const lab = await AgentLab.start()
     await lab.done(reserve(reserved('disk', 100)))
     lab.world.ports('a').disk.setFaults({ latencyMs: () => 10 })
     lab.apply(create(volume('v1', 40)))
@@ -251,7 +143,7 @@ test('a volume that is made again at once is empty', async () => {
 })
 
 test('a task finds its volume in its sandbox, though both were ordered at once', async () => {
-  const lab = await Lab.start()
+  const lab = await AgentLab.start()
   lab.world.ports('a').disk.setFaults({ latencyMs: () => 10 })
   lab.apply(reserve(reserved('disk', 100)))
   lab.apply(create(volume('v1', 40)))
@@ -264,7 +156,7 @@ test('a task finds its volume in its sandbox, though both were ordered at once',
 })
 
 test('a task on a volume that is not there is dropped', async () => {
-  const lab = await Lab.start()
+  const lab = await AgentLab.start()
   lab.master.run(lab.node, [commandTask('t1', 'true', { resources: [volume('v1', 40)] })])
   await lab.world.settle()
   assert.is(lab.master.lastStatus('t1')?.reason, 'REASON_RESOURCES_UNKNOWN')

@@ -3,6 +3,7 @@ import {
   AcknowledgeOperation,
   ApplyOperation,
   RunTasks,
+  UpdateOversubscribed,
   UpdateResources,
 } from '../../protocol/agent.ts'
 import type { Share } from '../../protocol/allocator.ts'
@@ -365,6 +366,39 @@ test('an agent that could not do what was reckoned with corrects the books', asy
   assert.not.match(await total(m), /eng/)
   const next = await framework.offer()
   assert.is(formatResources(resources(next.resources)), 'cpus:8; mem:16384; disk:10000')
+  await m.stop()
+})
+
+test('what an agent lends is offered to those who want revocable resources, until it changes', async () => {
+  const { m, agent, framework, offer } = await set({
+    capabilities: [{ type: 'REVOCABLE_RESOURCES' }],
+  })
+  await framework.accept(offer, [launch(task('t1', offer, [scalar('cpus', 8)]))], 100)
+  const lend = async (cpus: number) => {
+    const lent = [{ ...scalar('cpus', cpus), revocable: {} }]
+    await agent.probe.send(MASTER, UpdateOversubscribed, { resources: lent })
+    await m.world.settle()
+  }
+  const text = (each: Document) => formatResources(resources(each.resources))
+  await lend(2)
+  const first = await framework.offer()
+  assert.match(text(first), /cpus\{REV\}:2/)
+  const other = await m.framework({ name: 'other' })
+  await lend(1)
+  assert.ok(
+    framework.of('RESCIND').some(({ rescind }) => rescind.offer_id.value === first.id.value),
+  )
+  const second = await framework.offer()
+  assert.match(text(second), /cpus\{REV\}:1/)
+  const revocable = [{ ...scalar('cpus', 1), revocable: {} }]
+  await framework.accept(second, [
+    launch(task('mixed', second, [...revocable, scalar('cpus', 1)])),
+    launch(task('t2', second, revocable)),
+  ])
+  assert.equal(framework.fates, ['TASK_ERROR/REASON_TASK_INVALID'])
+  assert.not(other.offers.some((each) => text(each).includes('REV')))
+  // What operations make of the rest is not lost by it.
+  assert.is(agent.got(RunTasks).length, 2)
   await m.stop()
 })
 

@@ -116,6 +116,8 @@ export function scriptedMaster({ epoch = 1, agentId = 'A1' } = {}): ScriptedMast
         void heard.push({ type: 'OPERATION_UPDATE', body, from: cx.from }),
       UPDATE_RESOURCES: (_, body, cx) =>
         void heard.push({ type: 'UPDATE_RESOURCES', body, from: cx.from }),
+      UPDATE_OVERSUBSCRIBED: (_, body, cx) =>
+        void heard.push({ type: 'UPDATE_OVERSUBSCRIBED', body, from: cx.from }),
       EXITED_EXECUTOR: (_, body, cx) =>
         void heard.push({ type: 'EXITED_EXECUTOR', body, from: cx.from }),
       EXECUTOR_MESSAGE: (_, body, cx) =>
