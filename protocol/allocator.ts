@@ -298,8 +298,6 @@ const explanation = Type.Object({
   reason: OfferReason,
   /** The reason as a sentence, with what it is about. */
   message: Type.String(),
-  /** What is free on the agent. */
-  free: Type.Optional(Type.Array(Resource)),
   /** REFUSED: how long the filter lasts. RECOVERING: how long at most. */
   seconds: Type.Optional(Type.Number()),
 })
@@ -307,8 +305,8 @@ const explanation = Type.Object({
 export interface Explanation extends Static<typeof explanation> {}
 export const Explanation = named<Explanation>('Explanation', explanation)
 
-/** Agents that one EXPLAIN tells of. */
-export const EXPLAINED_AGENTS_MAX = 1000
+/** Explanations in one answer: about the most that fits into a message of every broker. */
+export const EXPLANATIONS_MAX = 1000
 
 export const Explain = message(
   'EXPLAIN',
@@ -319,12 +317,11 @@ export const Explain = message(
     agent_id: Type.Optional(Type.String()),
     /** Agents to leave out at the beginning. */
     offset: Type.Integer({ minimum: 0 }),
-    limit: Type.Integer({ minimum: 1, maximum: EXPLAINED_AGENTS_MAX }),
   }),
   Type.Object({
     explanations: Type.Array(Explanation),
-    /** Of how many agents there is something to tell in all. */
-    agents: Type.Integer(),
+    /** The offset of the first agent that there was no room for; absent if all are told of. */
+    next: Type.Optional(Type.Integer()),
   }),
 )
 
@@ -375,6 +372,7 @@ export const masterToAllocator = [
   UpdateWeights,
   UpdateQuota,
   Recover,
+  Explain,
 ] as const
 
 /** What a master takes from its allocator. */

@@ -17,6 +17,7 @@ import {
 import { ResourceNames } from './bundle.ts'
 import { newCluster, type Settings } from './cluster.ts'
 import { convertAvailable, convertHolding } from './conversions.ts'
+import { explain } from './explain.ts'
 import * as frameworks from './frameworks.ts'
 import { endInverseOffers, planMaintenance } from './maintenance.ts'
 import { setQuotas } from './quota-accounts.ts'
@@ -119,6 +120,11 @@ const handlers: Handlers<AllocatorState, typeof messages> = {
   },
   RECOVER(state, read, cx) {
     recover(state, read, cx)
+  },
+  EXPLAIN(state, question, cx) {
+    const answer = explain(state, question, cx.monotonic())
+    if (answer.ok) cx.reply(answer.value)
+    else cx.refuse(answer.error)
   },
   RUN_ALLOCATION(state, _body, cx) {
     beginRun(state, cx)

@@ -7,8 +7,12 @@ import type { FrameworkCapabilityType, OfferFilters } from '../../protocol/v1/fr
 import {
   filter,
   hasRefinedReservations,
+  isAllocatableTo,
+  isHierarchical,
+  isReserved,
   isRevocable,
   isShared,
+  isUnreserved,
   toMillis,
 } from '../../src/resources/index.ts'
 import { type Bundle, bundleOf, type ResourceNames, Trait } from './bundle.ts'
@@ -89,6 +93,35 @@ export function minimumsOf(
 export function suits({ nature: { needs, bars } }: Agent, { framework }: Client): boolean {
   const { capabilities } = framework
   return (needs & ~capabilities) === 0 && (bars & capabilities) === 0
+}
+
+/** What keeps the framework from the agent as a sentence; undefined if nothing does. For people. */
+export function missingCapability(agent: Agent, client: Client): string | undefined {
+  const { needs, bars, flatRolesOnly } = agent.nature
+  const { capabilities } = client.framework
+  for (const [name, bit] of Object.entries(Capability)) {
+    if ((needs & bit & ~capabilities) !== 0) return `the agent is for frameworks with ${name}`
+    if ((bars & bit & capabilities) !== 0) return `the agent lacks ${name}, which the framework has`
+  }
+  return flatRolesOnly && isHierarchical(client.role)
+    ? 'the agent lacks HIERARCHICAL_ROLE, which roles below others call for'
+    : undefined
+}
+
+/** What a role may have by the reservations: its own, and but for guarantees those of roles above it. */
+export function portionOf(
+  left: Bundle,
+  role: string,
+  toGuarantee: boolean,
+  names: ResourceNames,
+): Bundle {
+  if ((left.traits & Trait.RESERVED) === 0) return left
+  const allowed = filter(left.resources, (resource) =>
+    toGuarantee
+      ? isUnreserved(resource) || isReserved(resource, role)
+      : isAllocatableTo(resource, role),
+  )
+  return allowed.length === left.resources.length ? left : bundleOf(allowed, names)
 }
 
 /** The bundle without what the framework has not opted in to. */

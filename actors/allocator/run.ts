@@ -4,21 +4,11 @@
  * coarse: normally one framework gets all that is left of an agent. Spec: allocator.md §5.
  */
 import type { Share } from '../../protocol/allocator.ts'
-import {
-  add,
-  filter,
-  isAllocatableTo,
-  isReserved,
-  isShared,
-  isUnreserved,
-  none,
-  type Resources,
-  subtract,
-} from '../../src/resources/index.ts'
+import { add, filter, isShared, none, type Resources, subtract } from '../../src/resources/index.ts'
 import { type Bundle, bundleOf, EMPTY, Trait } from './bundle.ts'
 import { chop } from './chop.ts'
 import { type Agent, type Client, type Cluster, NEVER } from './cluster.ts'
-import { isWorthwhile, reachesAny, shownTo, suits } from './eligibility.ts'
+import { isWorthwhile, portionOf, reachesAny, shownTo, suits } from './eligibility.ts'
 import { refusedUntil } from './filters.ts'
 import { availableOf, enter } from './ledger.ts'
 import { ALL, advances, NOTHING, type Quota } from './quota.ts'
@@ -172,9 +162,9 @@ export class Run implements Visitor {
 
   /** What the role at hand may have of what is left. Returns false if it is nothing. */
   #setPortion(): boolean {
-    const { quotas, settings } = this.#cluster
+    const { quotas, settings, names } = this.#cluster
     const { path, quota } = this.#role!
-    this.#portion = portionOf(this.#left, path, this.#toGuarantee, this.#cluster)
+    this.#portion = portionOf(this.#left, path, this.#toGuarantee, names)
     this.#limited = false
     this.#chopped = undefined
     if (this.#portion === EMPTY) return false
@@ -240,17 +230,6 @@ export class Run implements Visitor {
     const before = this.#offeredShared.get(agent) ?? none
     this.#offeredShared.set(agent, add(before, filter(resources, isShared)))
   }
-}
-
-/** What a role may have by the reservations: its own, and but for guarantees those of roles above it. */
-function portionOf(left: Bundle, role: string, toGuarantee: boolean, { names }: Cluster): Bundle {
-  if ((left.traits & Trait.RESERVED) === 0) return left
-  const allowed = filter(left.resources, (resource) =>
-    toGuarantee
-      ? isUnreserved(resource) || isReserved(resource, role)
-      : isAllocatableTo(resource, role),
-  )
-  return allowed.length === left.resources.length ? left : bundleOf(allowed, names)
 }
 
 /** Traits of what quotas leave alone. */

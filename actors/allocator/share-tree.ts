@@ -187,6 +187,10 @@ export class ShareTree {
     return share
   }
 
+  weight(node: number): number {
+    return this.#weight[node]!
+  }
+
   hasChildren(node: number): boolean {
     return this.#childCount[node]! > 0
   }
