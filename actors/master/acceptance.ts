@@ -1,10 +1,14 @@
 /** One ACCEPT under way: what its operations share. Spec: scheduler-api.md §6, steps E and F. */
 import {
+  add,
+  additionalCopies,
+  availableToLaunch,
   type Conversion,
   filter,
   isShared,
   none,
   type Resources,
+  subtract,
 } from '../../src/resources/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import type { Agent, Framework, MasterState } from './state.ts'
@@ -30,6 +34,20 @@ export interface Acceptance {
   copies: Resources
   /** What the operations did. */
   readonly conversions: Conversion[]
+}
+
+/** What a task may use. Shared volumes are there however often they are used already. */
+export function availableTo({ remaining, shared }: Acceptance): Resources {
+  return shared.length === 0 ? remaining : availableToLaunch(remaining, shared)
+}
+
+/** Enters what a task or an executor uses; copies of shared volumes are allocated on demand. */
+export function use(acceptance: Acceptance, part: Resources): void {
+  const { remaining, shared } = acceptance
+  const copies = shared.length === 0 ? none : additionalCopies(remaining, part)
+  acceptance.remaining = subtract(add(remaining, copies), part)
+  acceptance.copies = add(acceptance.copies, copies)
+  acceptance.used = add(acceptance.used, part)
 }
 
 export function newAcceptance(

@@ -10,8 +10,7 @@ import type {
   TaskInfo,
   TaskStatusReason,
 } from '../../protocol/v1/index.ts'
-import { add, additionalCopies, availableToLaunch, subtract } from '../../src/resources/index.ts'
-import type { Acceptance } from './acceptance.ts'
+import { type Acceptance, availableTo, use } from './acceptance.ts'
 import { addExecutor } from './agents.ts'
 import { sendStatus } from './events.ts'
 import type { Framework } from './state.ts'
@@ -34,7 +33,7 @@ export function launch(acceptance: Acceptance, { id, launch }: OfferOperation): 
     const task = normaliseTask(info, context)
     const verdict =
       id === undefined
-        ? judgeTask(task, context, availableToLaunch(acceptance.remaining, acceptance.shared))
+        ? judgeTask(task, context, availableTo(acceptance))
         : ({ ok: false, problem: 'operation.id: must not be set for LAUNCH' } as const)
     if (!verdict.ok) {
       taskError(acceptance, task, 'REASON_TASK_INVALID', verdict.problem)
@@ -116,13 +115,7 @@ function take(
   claimed: Claimed,
 ): void {
   const { state, framework, agent, cx } = acceptance
-  for (const part of [...claimed.tasks, claimed.executor]) {
-    // Shared volumes are there for every task: copies beyond the offered ones are allocated on demand.
-    const copies = additionalCopies(acceptance.remaining, part)
-    acceptance.remaining = subtract(add(acceptance.remaining, copies), part)
-    acceptance.copies = add(acceptance.copies, copies)
-    acceptance.used = add(acceptance.used, part)
-  }
+  for (const part of [...claimed.tasks, claimed.executor]) use(acceptance, part)
   if (executor !== undefined) {
     const id = executor.executor_id.value
     const runs = agent.executors.get(framework.id)?.has(id) === true
