@@ -29,7 +29,7 @@ import {
 import type { Context } from '../../src/runtime/index.ts'
 import type { Acceptance } from './acceptance.ts'
 import { rescindOffers } from './offers.ts'
-import { capacityProblem, idProblem, operationError, sendOperation } from './operations.ts'
+import { capacityProblem, operationError, operationIdProblem, sendOperation } from './operations.ts'
 import { usedOnAgent } from './shares.ts'
 import { type Agent, deepFreeze, type Framework, type MasterState } from './state.ts'
 
@@ -46,7 +46,7 @@ function carryOut(acceptance: Acceptance, operation: OfferOperation): string | u
   const { state, framework, agent, role, remaining, cx } = acceptance
   const problem =
     capacityProblem(agent) ??
-    idProblem(agent, framework, operation) ??
+    operationIdProblem(agent, framework, operation) ??
     problemOf(operation, contextOf(agent, framework)) ??
     strangerProblem(operation, role)
   if (problem !== undefined) return problem

@@ -42,7 +42,7 @@ export function agentDocument(agent: Agent): AgentState {
     total_resources: documents(total),
     allocated_resources: allocatedOnAgent(agent),
     offered_resources: offeredOnAgent(agent),
-    capabilities: [],
+    capabilities: [...agent.capabilities].map((type) => ({ type })),
   }
 }
 

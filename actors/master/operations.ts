@@ -41,7 +41,7 @@ export function capacityProblem(agent: Agent): string | undefined {
 }
 
 /** What is wrong with the id that a framework gave an operation, or undefined. */
-export function idProblem(
+export function operationIdProblem(
   agent: Agent,
   framework: Framework,
   { id }: OfferOperation,
