@@ -2,7 +2,7 @@
  * Removing the sandboxes of executors that have ended: after `gc_delay`, or earlier the fuller the disk
  * is. Directories of live or pending executors are never touched. Spec: agent.md §9.
  */
-import type { Context, Disk } from '../../src/runtime/index.ts'
+import { type Context, type Disk, recordSuffixes } from '../../src/runtime/index.ts'
 import { agentPath, executorPath, type RunIds, runOf } from './paths.ts'
 import { type AgentState, agentId, type Executor } from './state.ts'
 
@@ -109,7 +109,7 @@ function prune(state: AgentState, cx: Context): void {
 
 async function removeAll(disk: Disk, paths: readonly string[]): Promise<void> {
   for (const path of paths) {
-    for (const each of [path, `${path}.shim`, `${path}.pid`, `${path}.exit`]) {
+    for (const each of [path, ...Object.values(recordSuffixes).map((suffix) => path + suffix)]) {
       await disk.removeTree(each).catch(() => undefined)
     }
   }

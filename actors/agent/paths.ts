@@ -25,7 +25,7 @@ export function executorPath(workDir: string, ids: RunIds): string {
   return `${frameworkPath(workDir, ids)}/executors/${ids.executor}`
 }
 
-/** The shim's files stand beside the sandbox, out of the task's way. */
+/** The record of its process stands beside the sandbox, out of the task's way. */
 export function runOf(workDir: string, ids: RunIds): Run {
   const sandbox = `${executorPath(workDir, ids)}/runs/${ids.container}`
   return { sandbox, control: sandbox }

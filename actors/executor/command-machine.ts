@@ -43,7 +43,7 @@ export function commandMachine(actions: CommandActions) {
     context: ({ input }) => ({ cx: input.cx, state: newCommandState(input.args) }),
     initial: 'starting',
     states: {
-      /** The shim is being started, or looked for after a restart of the agent. */
+      /** The command is being started, or looked for after a restart of the agent. */
       starting: {
         meta: { accepts: always },
         entry: 'begin',

@@ -4,7 +4,7 @@ import type { TaskInfo } from '../../protocol/v1/task.ts'
 import type { Pid } from '../../src/runtime/index.ts'
 import { type Container, type ExitStatus, newContainer } from './container.ts'
 import { durationMs, type Place } from './environment.ts'
-import type { Run } from './shim.ts'
+import type { Run } from './run.ts'
 
 export interface CommandArgs {
   /** The agent. */

@@ -1,7 +1,7 @@
 /**
- * The command executor: one actor a command task. It starts the shim, reports TASK_STARTING, TASK_RUNNING,
+ * The command executor: one actor a command task. It starts the command, reports TASK_STARTING, TASK_RUNNING,
  * TASK_KILLING and how it ended, and kills with a grace period. A child of the agent; if it crashes the
- * agent kills the container and fails the task, if the agent dies the shim and the command go on, and a
+ * agent kills the container and fails the task, if the agent dies the command goes on, and a
  * new actor finds them again. Spec: executor-api.md §9.1-§9.3.
  */
 import { agentToExecutor, ExecutorEnded, ReportStatus } from '../../protocol/container.ts'
@@ -178,7 +178,7 @@ function report(
       uuid,
       container_status: {
         container_id: { value: args.container_id },
-        ...(container.shimPid === undefined ? {} : { executor_pid: container.shimPid }),
+        ...(container.pid === undefined ? {} : { executor_pid: container.pid }),
       },
     },
   })

@@ -1,38 +1,38 @@
 /**
- * One container: its shim started or found again, signalled, and its exit status learnt. While the agent
- * that started it lives, nothing is polled: the shim's exit status is the command's. Everything here
+ * One container: its command started or found again, signalled, and its exit status learnt. While the agent
+ * that started it lives, nothing is polled. Everything here
  * records effects through `cx` and tells its outcome in a later turn. Spec: agent.md §4, §6.
  */
-import { type Context, DiskError, type Ports, type ProcessHandle } from '../../src/runtime/index.ts'
 import {
+  type Context,
+  DiskError,
   type Identity,
-  type Program,
+  type Ports,
+  type ProcessHandle,
   parseExit,
   parseIdentity,
-  type Run,
-  refusedStatus,
-  shimSpawn,
-  suffixes,
-} from './shim.ts'
+  recordSuffixes as suffixes,
+} from '../../src/runtime/index.ts'
+import { type Program, type Run, spawnOptions } from './run.ts'
 
 /** Exit status as shells say it; undefined if it is not known and never will be. */
 export type ExitStatus = number | undefined
 
 export interface Container {
   readonly run: Run
-  /** Process id of the shim. */
-  shimPid: number | undefined
+  /** The process that is watched. */
+  pid: number | undefined
   /** The command's process group, once it was looked up. */
   group: number | undefined
   ended: boolean
 }
 
 export function newContainer(run: Run): Container {
-  return { run, shimPid: undefined, group: undefined, ended: false }
+  return { run, pid: undefined, group: undefined, ended: false }
 }
 
 export interface ContainerEvents {
-  /** The shim runs. */
+  /** The command runs. */
   readonly started: () => void
   /** It has ended, or could not be started: then with the reason. Exactly once. */
   readonly ended: (status: ExitStatus, failure?: string) => void
@@ -41,6 +41,7 @@ export interface ContainerEvents {
 /** How long to wait between two looks at a file that a shim is about to write, ms, and how often. */
 const retryMs = 20
 const retriesMax = 250
+const exitRetriesMax = 50
 
 /** Starts the program. */
 export function launch(
@@ -51,7 +52,7 @@ export function launch(
 ): void {
   const { processes } = cx.ports
   cx.job(
-    () => processes.spawn(shimSpawn(container.run, program)),
+    () => processes.spawn(spawnOptions(container.run, program)),
     (outcome) => {
       if (outcome.ok) watch(container, outcome.value, cx, events)
       else end(container, undefined, events, outcome.error.message)
@@ -109,15 +110,14 @@ function watch(
   cx: Context,
   events: ContainerEvents,
 ): void {
-  container.shimPid = handle.pid
+  container.pid = handle.pid
   const { ports } = cx
   events.started()
   cx.job(
     async () => {
       const { code } = await handle.exited
-      if (code !== null && code !== refusedStatus) return code
-      // Not this process' child, or killed itself: then only its file can tell.
-      return readExit(container.run, ports)
+      // Started by another: then only its file can tell, which is written in a moment.
+      return code ?? readExit(container.run, ports)
     },
     (outcome) => {
       if (!outcome.ok) throw outcome.error
@@ -146,7 +146,7 @@ async function find(run: Run, ports: Ports): Promise<Found> {
   if (handle !== undefined) return handle
   const status = await readExit(run, ports)
   if (status !== undefined) return { status }
-  // The shim was killed: nobody will ever wait for the command, so it goes too.
+  // Its watcher was killed: nobody will ever wait for the command, so it goes too.
   const command = await readIdentity(`${run.control}${suffixes.pid}`, ports)
   if (command !== undefined) {
     const alive = await ports.processes.adopt(command.pid, command.startTime)
@@ -155,14 +155,14 @@ async function find(run: Run, ports: Ports): Promise<Found> {
   return 'LOST'
 }
 
-/** Who may start the command: the shim, whose identity is returned, or nobody any more. */
+/** Who may start the command: the process whose identity is returned, or nobody any more. */
 async function claim(run: Run, ports: Ports): Promise<Identity | undefined> {
   const path = `${run.control}${suffixes.shim}`
   for (let retries = 0; ; retries++) {
     const identity = await readIdentity(path, ports)
     if (identity !== undefined) return identity
     try {
-      // A link that leads nowhere: creating it is exclusive, and the shim's own creation fails on it.
+      // A link that leads nowhere: creating it is exclusive, and so is the claim of whoever would start it.
       await ports.disk.symlink('recovered', path)
       return undefined
     } catch (error) {
@@ -180,7 +180,11 @@ async function readIdentity(path: string, ports: Ports): Promise<Identity | unde
 }
 
 async function readExit(run: Run, ports: Ports): Promise<ExitStatus> {
-  return parseExit(await readText(`${run.control}${suffixes.exit}`, ports))
+  for (let retries = 0; ; retries++) {
+    const status = parseExit(await readText(`${run.control}${suffixes.exit}`, ports))
+    if (status !== undefined || retries === exitRetriesMax) return status
+    await new Promise<void>((resolve) => ports.clock.setTimeout(resolve, retryMs))
+  }
 }
 
 /** Empty if the file is not there. */

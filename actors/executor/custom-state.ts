@@ -8,7 +8,7 @@ import type { ExecutorInfo } from '../../protocol/v1/command.ts'
 import type { Pid } from '../../src/runtime/index.ts'
 import { type Container, type ExitStatus, newContainer } from './container.ts'
 import type { Place } from './environment.ts'
-import type { Run } from './shim.ts'
+import type { Run } from './run.ts'
 
 export interface CustomArgs {
   /** The agent. */

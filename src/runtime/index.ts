@@ -26,6 +26,12 @@ export {
 export { type HostContext, type NodeModule, nodeModule } from './module.ts'
 export { type Interceptor, Node, type NodeOptions, startNode } from './node.ts'
 export { isPid, isToken, nameOf, type ParsedPid, type Pid, parsePid, pid } from './pid.ts'
+export {
+  type Identity,
+  parseExit,
+  parseIdentity,
+  suffixes as recordSuffixes,
+} from './ports/record.ts'
 export * from './ports.ts'
 export {
   StartChild,

@@ -228,6 +228,14 @@ export interface SpawnOptions {
   readonly stderrPath?: string
   /** Leader of a new session (and process group), which outlives this process. */
   readonly detached: boolean
+  /**
+   * Prefix of the files by which the process is found again, and its exit status learnt, when whoever
+   * started it is gone (`ports/record.ts`). Implies `detached`. Its `exited` tells 128 + n for signal n;
+   * what is left of its process group at its end is killed. A program that cannot be started ends with
+   * 126 or 127. If `<record>.shim` is there already nothing is started: it rejects with SPAWN_FAILED, or its
+   * `exited` tells nothing.
+   */
+  readonly record?: string
   /** Numeric user and group to switch to; needs root. */
   readonly uid?: number
   readonly gid?: number

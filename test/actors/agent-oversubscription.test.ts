@@ -22,17 +22,11 @@ async function busy(lab: AgentLab, busyTicks: number, idleTicks: number): Promis
   await lab.world.run(write('/proc/meminfo', 'MemTotal: 1024 kB\nMemAvailable: 1024 kB\n'))
 }
 
-/** Runs tasks that go on until they are killed, each under a shim that ends with its command. */
+/** Runs tasks that go on until they are killed. */
 async function run(lab: AgentLab, ...tasks: TaskInfo[]): Promise<void> {
-  const { processes, disk } = lab.world.ports('a')
-  processes.script(({ args }) => args[2] === 'meseta-shim', {})
+  lab.world.ports('a').processes.script(({ record }) => record !== undefined, {})
   lab.master.run(lab.node, tasks)
   await lab.world.settle()
-  for (const { pgid, options } of processes.running()) {
-    const stat = `${pgid} (sh) ${'S '.repeat(19)}1\n`
-    const control = options.args[3] ?? ''
-    await lab.world.run(disk.writeFile(`${control}.pid`, new TextEncoder().encode(stat)))
-  }
 }
 
 function lent(lab: AgentLab): string[] {

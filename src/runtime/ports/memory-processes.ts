@@ -4,6 +4,7 @@
  * One object is the process table of one simulated host. It outlives the node: processes live on when
  * the agent's process dies, and end when the host does.
  */
+import { constants } from 'node:os'
 import {
   type Clock,
   type Disk,
@@ -13,6 +14,7 @@ import {
   type SpawnOptions,
   type TimerHandle,
 } from '../ports.ts'
+import { formatIdentity, suffixes } from './record.ts'
 import { type Behaviour, type Outcome, standardBehaviour } from './scripted-commands.ts'
 
 export type { Behaviour, Outcome } from './scripted-commands.ts'
@@ -21,7 +23,7 @@ type Signal = Parameters<Processes['kill']>[1]
 
 export interface MemoryProcessesOptions {
   readonly clock: Clock
-  /** Where scripted output goes. Absent: nowhere. */
+  /** Where scripted output and records go. Absent: nowhere. */
   readonly disk?: Disk
 }
 
@@ -61,6 +63,11 @@ interface Entry extends RunningProcess {
   stopped: boolean
 }
 
+/** As shells say it: 128 + n for signal n. */
+function shellStatus({ code, signal }: Outcome): number {
+  return code ?? 128 + (constants.signals[signal as keyof typeof constants.signals] ?? 0)
+}
+
 export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesses {
   const { clock, disk } = options
   const table = new Map<number, Entry>()
@@ -80,11 +87,23 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
     return found
   }
 
+  /** As a shell, which is started in any case, says that there is no such program. */
+  function recordedBehaviour(spawned: SpawnOptions): Behaviour {
+    try {
+      return behaviourOf(spawned)
+    } catch (error) {
+      if (error instanceof ProcessError && error.code === 'NOT_FOUND') {
+        return { runMs: 0, exitCode: 127 }
+      }
+      throw error
+    }
+  }
+
   function start(spawned: SpawnOptions, behaviour: Behaviour, group?: number): Entry {
     const pid = nextPid++
     const entry: Entry = {
       pid,
-      pgid: group ?? (spawned.detached ? pid : 1),
+      pgid: group ?? (spawned.detached || spawned.record !== undefined ? pid : 1),
       options: spawned,
       behaviour,
       startTime: String(Math.floor(clock.monotonic() / 10)),
@@ -123,9 +142,30 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
     const tell = (): void => {
       for (const waiter of entry.waiters) waiter(outcome)
     }
-    const done = entry.behaviour.onExit?.(outcome, entry.options)
-    if (done === undefined) tell()
-    else void done.then(tell)
+    const { record } = entry.options
+    if (record !== undefined && entry.pid === entry.pgid) {
+      for (const other of [...table.values()])
+        if (other.pgid === entry.pgid) end(other, { code: null, signal: 'SIGKILL' })
+      void writeExit(record, shellStatus(outcome)).then(tell)
+    } else tell()
+  }
+
+  async function claim(record: string): Promise<void> {
+    const path = `${record}${suffixes.shim}`
+    if ((await disk?.stat(path)) === undefined) return
+    throw new ProcessError('SPAWN_FAILED', `cannot claim ${path}: it exists`)
+  }
+
+  async function writeIdentity(record: string, entry: Entry): Promise<void> {
+    const line = new TextEncoder().encode(formatIdentity(entry))
+    await disk?.writeFile(`${record}${suffixes.shim}`, line)
+    await disk?.writeFile(`${record}${suffixes.pid}`, line)
+  }
+
+  async function writeExit(record: string, status: number): Promise<void> {
+    // Its directory may have been removed meanwhile.
+    const line = new TextEncoder().encode(`${status}\n`)
+    await disk?.writeFile(`${record}${suffixes.exit}`, line).catch(() => undefined)
   }
 
   function stop(entry: Entry): void {
@@ -163,7 +203,9 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
 
   return {
     async spawn(spawned) {
-      const behaviour = behaviourOf(spawned)
+      const { record } = spawned
+      if (record !== undefined) await claim(record)
+      const behaviour = record === undefined ? behaviourOf(spawned) : recordedBehaviour(spawned)
       if (
         behaviour.stdout !== undefined &&
         spawned.stdoutPath !== undefined &&
@@ -173,7 +215,11 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
         await file.append(new TextEncoder().encode(behaviour.stdout))
         await file.close()
       }
-      return handle(start(spawned, behaviour), (outcome) => outcome)
+      const entry = start(spawned, behaviour)
+      if (record === undefined) return handle(entry, (outcome) => outcome)
+      const started = handle(entry, (outcome) => ({ code: shellStatus(outcome), signal: null }))
+      await writeIdentity(record, entry)
+      return started
     },
     async adopt(pid, startTime) {
       const entry = table.get(pid)

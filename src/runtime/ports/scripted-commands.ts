@@ -25,8 +25,6 @@ export interface Behaviour {
   readonly stdout?: string
   /** Processes that it starts in its own group, and that it does not take with it. */
   readonly forks?: readonly Behaviour[]
-  /** Runs when it has ended, before anybody is told: for instance a shim that writes a file. */
-  readonly onExit?: (outcome: Outcome, options: SpawnOptions) => void | Promise<void>
 }
 
 /** The behaviour of a known command; undefined if there is no such program. */

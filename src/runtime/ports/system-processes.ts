@@ -5,9 +5,12 @@
  * outlive this process are started by a launcher, a small process of our own; the others queue and are
  * started in slices, with a turn of the event loop between: a burst must not hold up heartbeats.
  */
-import { type Clock, ProcessError, type Processes } from '../ports.ts'
+import { accessSync, constants } from 'node:fs'
+import { type Clock, ProcessError, type Processes, type SpawnOptions } from '../ports.ts'
 import { Launcher } from './launcher.ts'
+import { PerlLauncher } from './perl-launcher.ts'
 import { isRunning, readProcStat, someRunningInGroup } from './proc-stat.ts'
+import { fromShim, inShim } from './shim.ts'
 import { type Exit, start } from './start-process.ts'
 
 /** Starts that may be under way; one beyond them is refused with SPAWN_FAILED. */
@@ -20,6 +23,19 @@ export interface SystemProcessesOptions {
   readonly clock: Clock
   /** How often adopted processes are looked at, in ms. Default: 250. */
   readonly adoptedPollMs?: number
+  /** Path of a Perl for recorded processes; empty: do without. Default: the system's, if there is one. */
+  readonly perl?: string
+}
+
+const systemPerl = '/usr/bin/perl'
+
+function findPerl(): string {
+  try {
+    accessSync(systemPerl, constants.X_OK)
+    return systemPerl
+  } catch {
+    return ''
+  }
 }
 
 export interface SystemProcesses extends Processes {
@@ -34,11 +50,13 @@ interface Adopted {
 }
 
 export function systemProcesses(options: SystemProcessesOptions): SystemProcesses {
-  const { clock, adoptedPollMs = 250 } = options
+  const { clock, adoptedPollMs = 250, perl = findPerl() } = options
   const waiting: Array<() => void> = []
   const adopted = new Set<Adopted>()
   let pollTimer: unknown
   const launcher = new Launcher(awaitEnd)
+  const startInShim = (spawned: SpawnOptions) => launcher.start(inShim(spawned)).then(fromShim)
+  const recorded = perl === '' ? undefined : new PerlLauncher(perl, awaitEnd, startInShim)
 
   function startSome(): void {
     const end = clock.monotonic() + sliceMs
@@ -73,9 +91,11 @@ export function systemProcesses(options: SystemProcessesOptions): SystemProcesse
 
   return {
     spawn(spawnOptions) {
-      const underWay = waiting.length + launcher.starting
+      const underWay = waiting.length + launcher.starting + (recorded?.starting ?? 0)
       if (underWay >= waitingStartsMax)
         return Promise.reject(new ProcessError('SPAWN_FAILED', `${underWay} starts are waiting`))
+      if (spawnOptions.record !== undefined)
+        return recorded?.start(spawnOptions) ?? startInShim(spawnOptions)
       if (spawnOptions.detached) return launcher.start(spawnOptions)
       return new Promise((resolve, reject) => {
         waiting.push(() => start(spawnOptions).then(resolve, reject))
@@ -101,6 +121,7 @@ export function systemProcesses(options: SystemProcessesOptions): SystemProcesse
     },
     close() {
       launcher.close()
+      recorded?.close()
       adopted.clear()
       clock.clearTimeout(pollTimer)
       pollTimer = undefined

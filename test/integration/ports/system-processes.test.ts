@@ -1,4 +1,7 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { readProcStat } from '../../../src/runtime/ports/proc-stat.ts'
+import { parseExit } from '../../../src/runtime/ports/record.ts'
 import { systemClock } from '../../../src/runtime/ports/system-clock.ts'
 import { systemProcesses } from '../../../src/runtime/ports/system-processes.ts'
 import type { Processes } from '../../../src/runtime/ports.ts'
@@ -14,30 +17,39 @@ const test = suite('system processes')
 const root = temporaryDirectory('processes')
 const started = new Set<number>()
 const system = systemProcesses({ clock: systemClock, adoptedPollMs: 20 })
-const processes: Processes = {
-  ...system,
-  async spawn(options) {
-    const handle = await system.spawn(options)
-    started.add(handle.pid)
-    return handle
-  },
+const withoutPerl = systemProcesses({ clock: systemClock, adoptedPollMs: 20, perl: '' })
+
+function noted(processes: Processes): Processes {
+  return {
+    ...processes,
+    async spawn(options) {
+      const handle = await processes.spawn(options)
+      started.add(handle.pid)
+      return handle
+    },
+  }
 }
+
+const processes = noted(system)
 
 // Each one leads a group; what a failed test left behind must not stay.
 test.after(() => {
   for (const pid of started) if (system.groupAlive(pid)) system.kill(pid, 'SIGKILL', true)
   system.close()
+  withoutPerl.close()
 })
 
-processesContract(test, () => ({
-  processes,
-  disk: systemDisk,
-  root: temporaryDirectory('processes'),
-  wait: (promise) => promise,
-  until: async (condition) => {
-    await until(condition, { what: 'the condition of a process' })
-  },
-}))
+for (const subject of [processes, noted(withoutPerl)]) {
+  processesContract(test, () => ({
+    processes: subject,
+    disk: systemDisk,
+    root: temporaryDirectory('processes'),
+    wait: (promise) => promise,
+    until: async (condition) => {
+      await until(condition, { what: 'the condition of a process' })
+    },
+  }))
+}
 
 const shell = (script: string, options = {}) =>
   command(root, 'sh', { args: ['-c', script], ...options })
@@ -140,6 +152,59 @@ test('a burst of starts leaves turns of the event loop to others', async () => {
   starting = false
   await Promise.all(handles.map(({ exited }) => exited))
   assert.ok(turns >= 4, `${turns} turns`)
+})
+
+for (const [how, perl] of [
+  ['with Perl', undefined],
+  ['without Perl', ''],
+] as const) {
+  const make = () =>
+    systemProcesses({
+      clock: systemClock,
+      adoptedPollMs: 20,
+      ...(perl !== undefined && { perl }),
+    })
+
+  test(`${how}: a recorded process tells how it ended though its starter is gone`, async () => {
+    const record = join(temporaryDirectory('processes'), 'run')
+    const starter = make()
+    const script = 'while [ ! -e go ]; do sleep 0.02; done; exit 7'
+    const { pid } = await starter.spawn(shell(script, { record, cwd: dirname(record) }))
+    started.add(pid)
+    starter.close()
+    writeFileSync(join(dirname(record), 'go'), '')
+    const status = await until(() => parseExit(readFileSync(`${record}.exit`, 'utf8')), {
+      what: 'the exit status',
+    })
+    assert.is(status, 7)
+  })
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
+
+test('when the launcher is killed its commands run on, and their end is noticed', async () => {
+  const starter = systemProcesses({ clock: systemClock, adoptedPollMs: 20 })
+  const record = join(temporaryDirectory('processes'), 'run')
+  const { pid, exited } = await starter.spawn(shell('sleep 600', { record }))
+  started.add(pid)
+  const launcher = parentOf(pid)
+  assert.match(readFileSync(`/proc/${launcher}/cmdline`, 'utf8'), /meseta-launcher/)
+  process.kill(launcher, 'SIGKILL')
+  await until(() => parentOf(pid) !== launcher, { what: 'the end of the launcher' })
+  assert.ok(starter.groupAlive(pid))
+  assert.ok(starter.kill(pid, 'SIGTERM', true))
+  assert.equal(await exited, { code: null, signal: null })
+  const next = await starter.spawn(shell('exit 4', { record: `${record}-2` }))
+  assert.is((await next.exited).code, 4, 'there is another launcher')
+  starter.close()
+})
+
+test('what cannot be given to a process is refused', async () => {
+  const record = join(temporaryDirectory('processes'), 'run')
+  const call = () => processes.spawn(command(root, 'echo', { args: ['a\0b'], record }))
+  assert.is(await processRefusal(call), 'SPAWN_FAILED')
 })
 
 test.run()

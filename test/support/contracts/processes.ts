@@ -1,4 +1,6 @@
 /** What every `Processes` promises (src/runtime/ports.ts), on commands that both kinds know. */
+
+import { parseExit, parseIdentity } from '../../../src/runtime/ports/record.ts'
 import {
   type Disk,
   ProcessError,
@@ -6,6 +8,7 @@ import {
   type SpawnOptions,
 } from '../../../src/runtime/ports.ts'
 import { assert, type Suite } from '../suite.ts'
+import { until } from '../wait.ts'
 import { text } from './disk.ts'
 
 export interface ProcessesSubject {
@@ -146,4 +149,56 @@ export function processesContract(test: Suite, make: () => ProcessesSubject): vo
     assert.is(new Set(started.map(({ pid }) => pid)).size, 50)
     for (const { exited } of started) assert.is((await wait(exited)).code, 0)
   })
+
+  test('a recorded process leaves who it is and how it ended, and leads a group', async () => {
+    const { processes, disk, root, wait } = make()
+    const record = `${root}/run`
+    const script = { args: ['-c', 'sleep 0.2; exit 3'], record }
+    const process = await wait(processes.spawn(command(root, 'sh', script)))
+    assert.equal(await wait(process.exited), { code: 3, signal: null })
+    assert.is(parseExit(text(await disk.readFile(`${record}.exit`))), 3)
+    for (const suffix of ['.shim', '.pid'])
+      assert.ok(parseIdentity(text(await disk.readFile(record + suffix))), suffix)
+    const leader = parseIdentity(text(await disk.readFile(`${record}.pid`)))
+    assert.not(processes.groupAlive(leader?.pid ?? 0))
+  })
+
+  test('the status of a recorded process that a signal ended is as shells say it', async () => {
+    const { processes, disk, root, wait, until: untilHere } = make()
+    const record = `${root}/run`
+    const process = await wait(processes.spawn(command(root, 'sleep 600', { record })))
+    const group = await leaderOf(record, disk)
+    assert.ok(processes.kill(group, 'SIGINT', true))
+    assert.equal(await wait(process.exited), { code: 130, signal: null })
+    assert.is(parseExit(text(await disk.readFile(`${record}.exit`))), 130)
+    await untilHere(() => !processes.groupAlive(group))
+  })
+
+  test('a record that another has claimed starts nothing', async () => {
+    const { processes, disk, root, wait } = make()
+    const record = `${root}/run`
+    await disk.symlink('claimed', `${record}.shim`)
+    const stdoutPath = `${root}/stdout`
+    const options = { record, stdoutPath }
+    const started = wait(processes.spawn(command(root, 'echo no', options)))
+    const outcome = await started.then(({ exited }) => wait(exited)).catch(({ code }) => code)
+    if (typeof outcome === 'string') assert.is(outcome, 'SPAWN_FAILED')
+    else assert.equal(outcome, { code: null, signal: null })
+    assert.is(await disk.stat(`${record}.exit`), undefined)
+    const written = await disk.stat(stdoutPath)
+    assert.ok(written === undefined || written.size === 0)
+  })
+
+  test('a recorded program that does not exist ends as in a shell', async () => {
+    const { processes, root, wait } = make()
+    const options = { record: `${root}/run` }
+    const process = await wait(processes.spawn(command(root, 'no-such-program', options)))
+    assert.is((await wait(process.exited)).code, 127)
+  })
+}
+
+/** Process group of a recorded command, which may just be beginning. */
+async function leaderOf(record: string, disk: Disk): Promise<number> {
+  const read = async () => parseIdentity(text(await disk.readFile(`${record}.pid`)))?.pid
+  return until(read, { what: 'a recorded command' })
 }

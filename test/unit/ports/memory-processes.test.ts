@@ -1,7 +1,7 @@
 import { memoryProcesses } from '../../../src/runtime/ports/memory-processes.ts'
 import { virtualClock } from '../../../src/runtime/ports/virtual-clock.ts'
 import { memoryDisk } from '../../../src/storage/memory-disk.ts'
-import { bytes, text } from '../../support/contracts/disk.ts'
+import { text } from '../../support/contracts/disk.ts'
 import { command, processesContract, processRefusal } from '../../support/contracts/processes.ts'
 import { assert, suite } from '../../support/suite.ts'
 
@@ -123,16 +123,6 @@ test('forked processes keep their group alive after its leader', async () => {
   assert.ok(processes.groupAlive(parent.pid))
   assert.ok(processes.kill(parent.pid, 'SIGKILL', true))
   assert.not(processes.groupAlive(parent.pid))
-})
-
-test('what a shim writes at the end is there before the exit is told', async () => {
-  const { clock, disk, processes } = host()
-  const onExit = ({ code }: { code: number | null }) => disk.writeFile('/exit', bytes(`${code}`))
-  processes.script('shim', { runMs: 10, exitCode: 3, onExit })
-  disk.setFaults({ latencyMs: (operation) => (operation === 'write' ? 6 : 0) })
-  const shim = await processes.spawn(command('/', 'shim'))
-  assert.is(await exitAt(clock, shim.exited), '3 at 16')
-  assert.is(text(await disk.readFile('/exit')), '3')
 })
 
 test('processes outlive the node, whose handles then stay silent', async () => {
