@@ -7,6 +7,8 @@ export interface Request {
   readonly cpus: number
   readonly mem: number
   readonly disk?: number
+  /** Borrowed resources will do, and are used where there are some: it may be killed at any time. */
+  readonly revocable?: boolean
   /** Persistent volumes that it uses. */
   readonly volumes?: readonly VolumeRequest[]
 }
@@ -28,10 +30,11 @@ interface Piece {
 
 /**
  * What is left of an offer while tasks are put into it: plain scalars, those that are reserved for the
- * role before those that anyone may use, and persistent volumes.
+ * role before those that anyone may use; revocable ones; and persistent volumes.
  */
 export class Room {
-  readonly #pieces: Record<Name, Piece[]> = { cpus: [], mem: [], disk: [] }
+  readonly #own: Record<Name, Piece[]> = { cpus: [], mem: [], disk: [] }
+  readonly #lent: Record<Name, Piece[]> = { cpus: [], mem: [], disk: [] }
   readonly #volumes = new Map<string, Resource>()
   /** Under which role the offer was made; its resources must be named so. */
   readonly #role: string | undefined
@@ -42,17 +45,20 @@ export class Room {
       const { disk, revocable } = resource
       const name = NAMES.find((each) => each === resource.name)
       if (disk?.persistence !== undefined) this.#volumes.set(disk.persistence.id, resource)
-      else if (name !== undefined && disk === undefined && revocable === undefined) {
+      else if (name !== undefined && disk === undefined) {
         const piece = { resource, left: thousandths(resource.scalar?.value ?? 0) }
-        if (isReserved(resource)) this.#pieces[name].unshift(piece)
-        else this.#pieces[name].push(piece)
+        if (revocable !== undefined) this.#lent[name].push(piece)
+        else if (isReserved(resource)) this.#own[name].unshift(piece)
+        else this.#own[name].push(piece)
       }
     }
   }
 
   /** Names of what is too little for the request, or not there. Empty: it fits. */
   lacks(request: Request): string[] {
-    const scalars = NAMES.filter((name) => thousandths(request[name] ?? 0) > this.#left(name))
+    const scalars = NAMES.filter(
+      (name) => thousandths(request[name] ?? 0) > leftOf(this.#pieces(request, name)),
+    )
     const volumes = (request.volumes ?? []).filter(({ id }) => !this.#volumes.has(id))
     return [...scalars, ...volumes.map(({ id }) => `volume ${id}`)]
   }
@@ -62,7 +68,7 @@ export class Room {
     const resources: Resource[] = []
     for (const name of NAMES) {
       let wanted = thousandths(request[name] ?? 0)
-      for (const piece of this.#pieces[name]) {
+      for (const piece of this.#pieces(request, name)) {
         const taken = Math.min(wanted, piece.left)
         if (taken === 0) continue
         wanted -= taken
@@ -79,14 +85,21 @@ export class Room {
     return resources.map((resource) => this.#allocated(resource))
   }
 
-  #left(name: Name): number {
-    return this.#pieces[name].reduce((sum, { left }) => sum + left, 0)
+  /** Of one name a task has either revocable resources or others, never both (resources.md §3.5). */
+  #pieces({ revocable = false, ...request }: Request, name: Name): readonly Piece[] {
+    const lent = this.#lent[name]
+    const wanted = thousandths(request[name] ?? 0)
+    return revocable && leftOf(lent) >= wanted ? lent : this.#own[name]
   }
 
   #allocated(resource: Resource): Resource {
     if (this.#role === undefined) return resource
     return { ...resource, allocation_info: { role: this.#role } }
   }
+}
+
+function leftOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { left }) => sum + left, 0)
 }
 
 function seenAt(volume: Resource, container_path: string): Resource {

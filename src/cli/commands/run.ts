@@ -46,6 +46,10 @@ const own = {
     default: [],
     placeholder: 'ID[:PATH]',
   }),
+  revocable: Type.Boolean({
+    description: 'use what agents lend, where they do; the tasks may be killed at any time',
+    default: false,
+  }),
   user: Type.String({
     description: 'user to run as (default: as the framework, who calls this)',
     default: '',

@@ -76,6 +76,7 @@ export async function follow(run: FollowRun): Promise<number> {
         { type: 'PARTITION_AWARE' },
         { type: 'RESERVATION_REFINEMENT' },
         { type: 'SHARED_RESOURCES' },
+        ...(options.revocable ? [{ type: 'REVOCABLE_RESOURCES' as const }] : []),
       ],
     },
     callbacks: tasks.callbacks,
@@ -117,7 +118,7 @@ export async function follow(run: FollowRun): Promise<number> {
 }
 
 function specsOf({ options, operands, name, graceMs }: FollowRun): TaskSpec[] {
-  const { cpus, mem, disk, volume, instances, env, user, shell } = options
+  const { cpus, mem, disk, volume, revocable, instances, env, user, shell } = options
   const volumes = volume.map((text) => {
     const [id = '', path] = text.split(':')
     return { id, ...(path !== undefined && { path }) }
@@ -126,7 +127,7 @@ function specsOf({ options, operands, name, graceMs }: FollowRun): TaskSpec[] {
   const unique = `${name}-${crypto.randomUUID().slice(0, 6)}`
   const width = String(instances).length
   const spec = {
-    ...{ cpus, mem, ...(disk > 0 && { disk }), ...(volumes.length > 0 && { volumes }) },
+    ...{ cpus, mem, ...(disk > 0 && { disk }), ...(volumes.length > 0 && { volumes }), revocable },
     ...(shell
       ? { command: operands.join(' '), shell: true }
       : { command: operands[0]!, args: operands, shell: false }),

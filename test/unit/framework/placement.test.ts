@@ -60,6 +60,16 @@ test('what is reserved is used before what anyone may have, and both together', 
   assert.equal(room.lacks({ cpus: 2, mem: 0 }), ['cpus'])
 })
 
+test('who may be killed at any time gets what is lent, or else what is not', () => {
+  const lent = scalar('cpus', 1, { revocable: {} })
+  const room = new Room(offer(scalar('cpus', 2), lent, scalar('mem', 64)))
+  const request = { cpus: 0.75, mem: 32, revocable: true }
+  assert.equal(room.take(request), [scalar('cpus', 0.75, { revocable: {} }), scalar('mem', 32)])
+  assert.equal(room.lacks(request), [])
+  assert.equal(room.take(request), [scalar('cpus', 0.75), scalar('mem', 32)])
+  assert.equal(room.lacks({ cpus: 1.5, mem: 0 }), ['cpus'])
+})
+
 test('a volume is for one task, a shared one for any number', () => {
   const volume = (id: string, more: Partial<Resource> = {}) =>
     scalar('disk', 100, {
