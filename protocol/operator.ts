@@ -1,12 +1,13 @@
 /**
  * What operators ask the leading master (`masterCall`) and agents (`agentCall(id)`): Mesos v1's operator
- * API where it has a call, and two calls of ours, GET_OFFERS and KILL_TASK.
+ * API where it has a call, and calls of ours: KILL_TASK, GET_OFFERS and EXPLAIN_OFFERS.
  *
  * Every call is a request. A read is answered with `{type, <call in lower case>: {...}}`, a change with
  * an empty document, a refusal with an `ErrorReply`. Spec: operator-api.md §B, §D, §F.1, §F.2.
  */
 import Type, { type Static, type TProperties } from 'typebox'
 import { type AnyOf, member, validator } from './family.ts'
+import { ExplainOffers, GetOffers } from './operator-offers.ts'
 import { GetOperations, resourceCalls } from './operator-resources.ts'
 import { Bytes, Double, Empty, named, Uint64 } from './schema.ts'
 import { AgentInfo, DrainConfig, MasterInfo, VersionInfo } from './v1/agent.ts'
@@ -20,7 +21,6 @@ import {
   TaskId,
   TimeInfo,
 } from './v1/ids.ts'
-import { Offer } from './v1/offer.ts'
 import {
   AgentState,
   ContainerState,
@@ -33,6 +33,7 @@ import {
 } from './v1/state.ts'
 import { Task } from './v1/task.ts'
 
+export * from './operator-offers.ts'
 export * from './operator-resources.ts'
 
 const accepted = named<Static<typeof Empty>>('Accepted', Empty)
@@ -138,11 +139,6 @@ export const GetRoles = read('GET_ROLES', 'Roles, their weights, frameworks and 
   get_roles: Type.Object({ roles: Type.Optional(Type.Array(Role)) }),
 })
 
-/** Ours: Mesos shows offers only within frameworks. */
-export const GetOffers = read('GET_OFFERS', 'The offers that are out.', {
-  get_offers: Type.Object({ offers: Type.Array(Offer) }),
-})
-
 export const GetMaster = read('GET_MASTER', 'Who leads, and since when.', {
   get_master: Type.Object({
     master_info: Type.Optional(MasterInfo),
@@ -190,6 +186,7 @@ export const masterCalls = [
   GetTasks,
   GetRoles,
   GetOffers,
+  ExplainOffers,
   GetMaster,
   Teardown,
   KillTask,

@@ -13,6 +13,7 @@ import {
   setAgentActive,
   setWhitelist,
   updateAgent,
+  useShare,
 } from './agents.ts'
 import { ResourceNames } from './bundle.ts'
 import { newCluster, type Settings } from './cluster.ts'
@@ -93,7 +94,9 @@ const handlers: Handlers<AllocatorState, typeof messages> = {
     for (const share of shares) recoverShare(state.cluster, share, refuse_seconds, nowMs)
   },
   // What is offered and what is in use count alike in shares.
-  USE_RESOURCES() {},
+  USE_RESOURCES(state, { shares }) {
+    for (const share of shares) useShare(state.cluster, share)
+  },
   UPDATE_ALLOCATION(state, update) {
     convertHolding(state.cluster, update)
   },

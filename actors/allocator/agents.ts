@@ -8,7 +8,7 @@ import { type Agent, type Cluster, NEVER, touch } from './cluster.ts'
 import { natureOf } from './eligibility.ts'
 import { refusalMs, refuse } from './filters.ts'
 import { refresh, requireClient, requireFramework } from './frameworks.ts'
-import { hold, release, releaseAll } from './ledger.ts'
+import { hold, release, releaseAll, use } from './ledger.ts'
 import { planMaintenance } from './maintenance.ts'
 import { countTotal } from './quota-accounts.ts'
 
@@ -105,6 +105,13 @@ export function setWhitelist(cluster: Cluster, hostnames: readonly string[] | un
   for (const agent of cluster.agents.values()) {
     agent.listed = cluster.whitelist?.has(agent.hostname) ?? true
   }
+}
+
+/** Offered shares that are in use now. */
+export function useShare({ agents, frameworks }: Cluster, share: Share): void {
+  const agent = agents.get(share.agent_id)
+  const client = frameworks.get(share.framework_id)?.clients.get(share.role)
+  if (agent !== undefined && client !== undefined) use(agent, client)
 }
 
 /**

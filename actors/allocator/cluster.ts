@@ -58,7 +58,7 @@ export interface Agent {
   passedBy: number
   /** Monotonic ms at which the first of the filters ends that were in the way. */
   passedByUntilMs: number
-  /** Number of the last run that looked at it. */
+  /** Number of the last run that found something available. */
   run: number
   maintenance: Maintenance | undefined
 }
@@ -69,7 +69,7 @@ export const NEVER = -1
 export interface Holding {
   readonly client: Client
   bundle: Bundle
-  /** What was added to it last, and the number of the run that did; 0 = none did. */
+  /** What was added to it last, and the number of the run that did; 0 = none did, or it is in use. */
   latest: Bundle
   run: number
 }

@@ -55,6 +55,12 @@ export function enter(
   }
 }
 
+/** What it was given is in use now: it is not only offered. */
+export function use(agent: Agent, client: Client): void {
+  const holding = holdingOf(agent, client)
+  if (holding !== undefined) holding.run = 0
+}
+
 /** The client gives resources back. Returns them as it held them, or nothing if it did not. */
 export function release(
   cluster: Cluster,

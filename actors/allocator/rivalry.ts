@@ -21,7 +21,10 @@ export function rivalry(cluster: Cluster, first: Client, other: Client): string 
 /** The siblings at which the paths of the two part. */
 function partingOf({ roles }: Cluster, first: Client, other: Client) {
   if (first.role === other.role) {
-    return [first, other].map(({ framework, leaf }) => ({ name: framework.id, node: leaf }))
+    return [
+      { name: 'it', node: first.leaf },
+      { name: 'this one', node: other.leaf },
+    ]
   }
   const paths = [first, other].map(({ role }) => role.split('/'))
   let depth = 0

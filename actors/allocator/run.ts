@@ -88,12 +88,12 @@ export class Run implements Visitor {
     if (!agent.active || !agent.listed || agent.gone || cluster.tree.idle) return
     const lasts = this.#queuedMs <= agent.passedByUntilMs
     if (lasts && agent.passedBy === cluster.openings) return
-    agent.run = this.#number
     const free = availableOf(cluster, agent)
     const shared = this.#offeredShared.get(agent)
     const available =
       shared === undefined ? free : bundleOf(subtract(free.resources, shared), cluster.names)
     if (available === EMPTY) return
+    agent.run = this.#number
     this.#agent = agent
     this.#toGuarantee = toGuarantee
     this.#left = available

@@ -18,6 +18,7 @@ import { offerDocument } from './offer-encoding.ts'
 import { changeResources } from './operator-resources.ts'
 import { type MasterState, VERSION } from './state.ts'
 import { killTask } from './tasks.ts'
+import { explainOffers } from './why.ts'
 
 /** Takes the answer to a call, once: as it is to be encoded. */
 export type Answer = (outcome: Result<object, Failure>) => void
@@ -96,6 +97,8 @@ function carryOut(
     case 'GROW_VOLUME':
     case 'SHRINK_VOLUME':
       return changeResources(state, call, later, cx)
+    case 'EXPLAIN_OFFERS':
+      return explainOffers(state, call.explain_offers, later, cx)
     case 'TEARDOWN':
       return teardown(state, call.teardown.framework_id.value, cx)
     case 'KILL_TASK':

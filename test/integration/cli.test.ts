@@ -144,6 +144,22 @@ test(
   },
 )
 
+test('a framework is told why it is offered each agent, or is not', slow, async () => {
+  const running = up.begin('run', '--name', 'asking', '--', 'sh', '-c', waiting('asking'))
+  const pid = await pidIn('asking')
+  const why = await up.run('framework', 'why', 'run asking')
+  assert.match(why.stdout, /^AGENT +ROLE +REASON +ENDS IN +WHY\n(agent-\d +\* +[A-Z_]+ .+\n){2}/)
+  assert.match(why.stdout, /^2 agents: \d [A-Z_]+/m)
+  const one = await up.run('framework', 'why', 'run asking', '--agent', 'agent-2', '-o', 'json')
+  const [explanation, ...more] = JSON.parse(one.stdout)
+  assert.equal([explanation.hostname, explanation.role, more], ['agent-2', '*', []])
+  const stranger = await up.run('framework', 'why', 'stranger')
+  assert.is(stranger.code, 3)
+  running.child.kill('SIGINT')
+  await running.ended
+  await allGone([pid])
+})
+
 test('the cluster is shown: status, agents, leader, actors, health', slow, async () => {
   const [status, agents, names, leader, actors, doctor, frameworks, offers] = await Promise.all([
     up.run('status', '-o', 'json'),

@@ -1,6 +1,13 @@
 /** `meseta framework`: those who run tasks on offers. */
 import Type from 'typebox'
-import { GetFrameworks, GetTasks, Teardown } from '../../../protocol/operator.ts'
+import type { Payload } from '../../../protocol/message.ts'
+import {
+  ExplainOffers,
+  GetFrameworks,
+  GetTasks,
+  type OfferExplanation,
+  Teardown,
+} from '../../../protocol/operator.ts'
 import type { FrameworkState } from '../../../protocol/v1/state.ts'
 import { amountsOf, amountsText, number } from '../amounts.ts'
 import { command, noun } from '../command.ts'
@@ -10,6 +17,7 @@ import { type Listing, printOrWatch, renderFacts, renderJson, renderListing } fr
 import { connectionSettings, outputSettings, watchSettings } from '../shared-settings.ts'
 import type { Terminal } from '../terminal.ts'
 import { age, timeMs, timestamp } from '../times.ts'
+import { findAgent } from './agent.ts'
 
 /** A framework, and whether it has ended. */
 interface Row {
@@ -81,6 +89,39 @@ const info = command({
     }),
 })
 
+const why = command({
+  name: 'why',
+  section: 'framework_why',
+  operands: '<id>',
+  summary: 'Show why a framework is offered each agent, or is not.',
+  about:
+    'Tells, as things stand after the last allocation cycle, what stands between the framework and each agent in each of its roles: a filter and how long it lasts, quota, suppression, whoever came first, and so on.',
+  examples: [
+    ['meseta framework why 3f', 'all agents'],
+    ['meseta framework why 3f --agent host7', 'one agent'],
+    ['meseta framework why 3f -o json', 'as documents, for a program'],
+  ],
+  shared: { ...connectionSettings, ...outputSettings },
+  own: {
+    agent: Type.String({
+      description: 'only this agent: its id, a prefix of it, or its host',
+      default: '',
+      placeholder: 'AGENT',
+    }),
+  },
+  run: ({ options, operands, terminal }) =>
+    withCluster(options, async (client) => {
+      const id = idOf(await findFramework(client, operands[0]!))
+      const agent = options.agent === '' ? undefined : await findAgent(client, options.agent)
+      const explanations = await explanationsOf(client, id, agent?.agent_info.id?.value)
+      terminal.out(renderListing(whyListing(terminal), explanations, options.output, terminal))
+      const forPeople = options.output === 'table' || options.output === 'wide'
+      if (forPeople && explanations.length > 0) {
+        terminal.out(terminal.color.dim(`${summaryOf(explanations)}\n`))
+      }
+    }),
+})
+
 const teardown = command({
   name: 'teardown',
   section: 'framework_teardown',
@@ -100,6 +141,7 @@ const teardown = command({
 export const frameworkCommand = noun('framework', 'Frameworks: those who run tasks on offers.', [
   ls,
   info,
+  why,
   teardown,
 ])
 
@@ -165,4 +207,66 @@ function listing({ color }: Terminal): Listing<Row> {
       },
     ],
   }
+}
+
+/** All explanations, page by page. */
+async function explanationsOf(
+  client: ClusterClient,
+  frameworkId: string,
+  agent: string | undefined,
+): Promise<OfferExplanation[]> {
+  const framework_id = { value: frameworkId }
+  const question = { framework_id, ...(agent !== undefined && { agent_id: { value: agent } }) }
+  const all: OfferExplanation[] = []
+  let offset: number | undefined = 0
+  while (offset !== undefined) {
+    const call: Pick<Payload<typeof ExplainOffers>, 'explain_offers'> = {
+      explain_offers: { ...question, offset },
+    }
+    const { explain_offers: page } = await client.master(ExplainOffers, call)
+    all.push(...page.explanations)
+    offset = page.next
+  }
+  return all
+}
+
+function whyListing({ color }: Terminal): Listing<OfferExplanation> {
+  return {
+    empty: 'The framework is in no role, or there are no agents.',
+    name: ({ agent_id }) => agent_id.value,
+    document: (explanation) => explanation,
+    columns: [
+      { title: 'AGENT', value: ({ hostname, agent_id }) => hostname || agent_id.value },
+      { title: 'ID', value: ({ agent_id }) => agent_id.value, wide: true },
+      { title: 'ROLE', value: ({ role }) => role },
+      {
+        title: 'REASON',
+        value: ({ reason }) => reason,
+        paint: (text) => (text === 'HELD' || text === 'OFFERABLE' ? color.green(text) : text),
+      },
+      {
+        title: 'ENDS IN',
+        value: ({ until }) =>
+          until === undefined ? '-' : age(Date.now(), Math.ceil(timeMs(until) ?? 0)),
+        right: true,
+      },
+      { title: 'WHY', value: ({ message }) => message },
+      {
+        title: 'OFFERS',
+        value: ({ offer_ids }) => offer_ids?.map(({ value }) => value).join(',') ?? '-',
+        wide: true,
+      },
+    ],
+  }
+}
+
+/** `12 agents: 10 REFUSED, 2 HELD`, the most frequent first. */
+function summaryOf(explanations: readonly OfferExplanation[]): string {
+  const counts = new Map<string, number>()
+  for (const { reason } of explanations) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  const agents = new Set(explanations.map(({ agent_id }) => agent_id.value)).size
+  const parts = [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .map(([reason, count]) => `${count} ${reason}`)
+  return `${agents} agent${agents === 1 ? '' : 's'}: ${parts.join(', ')}`
 }

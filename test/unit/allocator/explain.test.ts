@@ -1,5 +1,5 @@
 /** Why a framework is offered what it is offered. */
-import { setAgentActive, setWhitelist } from '../../../actors/allocator/agents.ts'
+import { setAgentActive, setWhitelist, useShare } from '../../../actors/allocator/agents.ts'
 import { explain } from '../../../actors/allocator/explain.ts'
 import {
   addFramework,
@@ -42,13 +42,11 @@ test('what it was given, what it uses, and what others use', () => {
   b.framework('f')
   b.agent('a', 'cpus:2;mem:64')
   assert.match(reason(b, 'f'), 'OFFERABLE')
+  const [share] = b.run()
   b.run()
   assert.is(reason(b, 'f'), 'HELD: it has been given cpus:2; mem:64 of it')
-  b.run()
-  const used = [{ framework_id: 'f', role: '*', agent_id: 'a', resources: documents('cpus:2') }]
-  b.agent('a', 'cpus:2', { used })
-  b.run()
-  assert.is(reason(b, 'f'), 'HELD: it has cpus:2 of it, and nothing else is free')
+  useShare(b.cluster, share!)
+  assert.is(reason(b, 'f'), 'HELD: it has cpus:2; mem:64 of it, and nothing else is free')
   b.framework('g')
   assert.is(reason(b, 'g'), 'NOTHING_FREE: all of it is used by others')
 })
@@ -68,7 +66,7 @@ test('who came first, and by what', () => {
   b.framework('f3', ['r2'])
   assert.is(
     reason(b, 'f3', { agent_id: 'a2' }),
-    "NOT_NEXT: framework f2 in role 'r2' came first by policy drf: f2 has 50 % of the cluster now, f3 has 0 %",
+    "NOT_NEXT: framework f2 in role 'r2' came first by policy drf: it has 50 % of the cluster now, this one has 0 %",
   )
 })
 

@@ -1,0 +1,65 @@
+/**
+ * EXPLAIN_OFFERS: the allocator's explanations, with what only the master knows: which offers are out, and
+ * why an agent is not to be offered.
+ */
+import { Explain, type Explanation } from '../../protocol/allocator.ts'
+import { type Failure, fail } from '../../protocol/errors.ts'
+import type { MasterCall, OfferExplanation } from '../../protocol/operator.ts'
+import { ok, type Result } from '../../protocol/result.ts'
+import type { Context } from '../../src/runtime/index.ts'
+import type { Answer } from './operator.ts'
+import type { Agent, MasterState } from './state.ts'
+
+type Question = Extract<MasterCall, { type: 'EXPLAIN_OFFERS' }>['explain_offers']
+
+/** Returns a refusal; or nothing, and `later` is told the answer when the allocator has given its own. */
+export function explainOffers(
+  state: MasterState,
+  { framework_id, agent_id, offset = 0 }: Question,
+  later: Answer,
+  cx: Context,
+): Result<object, Failure> | undefined {
+  const id = framework_id.value
+  if (!state.frameworks.has(id)) return fail('NOT_FOUND', { kind: 'framework', id })
+  if (agent_id !== undefined && !state.agents.has(agent_id.value)) {
+    return fail('NOT_FOUND', { kind: 'agent', id: agent_id.value })
+  }
+  const question = { framework_id: id, offset, ...(agent_id && { agent_id: agent_id.value }) }
+  cx.ask(state.allocator, Explain, question, {}, (outcome) => {
+    if (!outcome.ok) return later(fail('INTERNAL', { reason: outcome.error.message }))
+    const { explanations, next } = outcome.value
+    const documents = explanations.map((each) => document(state, id, each, cx.now()))
+    later(
+      ok({
+        type: 'EXPLAIN_OFFERS',
+        explain_offers: { explanations: documents, ...(next !== undefined && { next }) },
+      }),
+    )
+  })
+  return undefined
+}
+
+function document(
+  state: MasterState,
+  frameworkId: string,
+  { agent_id, role, reason, message, seconds }: Explanation,
+  nowMs: number,
+): OfferExplanation {
+  const agent = state.agents.get(agent_id)
+  const offers = [...(agent?.offers ?? [])].filter(
+    ({ framework, share }) => framework.id === frameworkId && share.role === role,
+  )
+  return {
+    agent_id: { value: agent_id },
+    hostname: agent?.info.hostname ?? '',
+    role,
+    reason,
+    message: reason === 'AGENT_INACTIVE' ? inactivity(agent) : message,
+    ...(seconds !== undefined && { until: { nanoseconds: (nowMs + seconds * 1000) * 1e6 } }),
+    ...(offers.length > 0 && { offer_ids: offers.map(({ id }) => ({ value: id })) }),
+  }
+}
+
+function inactivity(agent: Agent | undefined): string {
+  return agent?.connected ? 'an operator has taken it out of service' : 'it is disconnected'
+}
