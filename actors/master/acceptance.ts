@@ -34,6 +34,8 @@ export interface Acceptance {
   copies: Resources
   /** What the operations did. */
   readonly conversions: Conversion[]
+  /** Operations on resources so far, failed ones too. */
+  attempts: number
 }
 
 /** What a task may use. Shared volumes are there however often they are used already. */
@@ -61,5 +63,6 @@ export function newAcceptance(
     used: none,
     copies: none,
     conversions: [],
+    attempts: 0,
   }
 }

@@ -3,6 +3,7 @@
  * are speculative: the agent is taken to succeed), and sent to the agent. Spec: resources.md §6, §7.4;
  * scheduler-api.md §6, steps B and E.
  */
+import { err } from '../../protocol/result.ts'
 import type { OfferOperation, Resource } from '../../protocol/v1/index.ts'
 import {
   add,
@@ -13,6 +14,7 @@ import {
   checkOperation,
   contains,
   conversionsOf,
+  fault,
   filter,
   formatFault,
   isShared,
@@ -33,6 +35,12 @@ import { capacityProblem, operationError, operationIdProblem, sendOperation } fr
 import { usedOnAgent } from './shares.ts'
 import { type Agent, deepFreeze, type Framework, type MasterState } from './state.ts'
 
+/** Different resources that operations may make of one agent's: each operation looks at all of them. */
+const RESOURCES_MAX = 1000
+
+/** Operations on resources in one ACCEPT: it is one turn, and others wait for their calls meanwhile. */
+const OPERATIONS_PER_ACCEPT_MAX = 100
+
 /** One operation of an ACCEPT. If it fails the others go on; its framework is told if it gave an id. */
 export function convert(acceptance: Acceptance, operation: OfferOperation): void {
   const { state, framework, agent, cx } = acceptance
@@ -44,6 +52,9 @@ export function convert(acceptance: Acceptance, operation: OfferOperation): void
 /** Returns why it is refused. */
 function carryOut(acceptance: Acceptance, operation: OfferOperation): string | undefined {
   const { state, framework, agent, role, remaining, cx } = acceptance
+  if (++acceptance.attempts > OPERATIONS_PER_ACCEPT_MAX) {
+    return `there are more than ${OPERATIONS_PER_ACCEPT_MAX} operations on resources in one ACCEPT`
+  }
   const problem =
     capacityProblem(agent) ??
     operationIdProblem(agent, framework, operation) ??
@@ -75,6 +86,9 @@ function carryOut(acceptance: Acceptance, operation: OfferOperation): string | u
 export function applyToTotal(agent: Agent, plain: OfferOperation): Checked<readonly Conversion[]> {
   const total = applyOperation(agent.total, plain)
   if (!total.ok) return total
+  if (total.value.length > Math.max(RESOURCES_MAX, agent.total.length)) {
+    return err(fault('LIMIT', '', `the agent would have more than ${RESOURCES_MAX} resources`))
+  }
   agent.total = deepFreeze(total.value)
   return conversionsOf(plain)
 }
@@ -102,8 +116,13 @@ export function contextOf(agent: Agent, framework: Framework | undefined): Opera
     }),
     ...(principal !== undefined && { principal }),
     capabilities: agent.capabilities,
-    checkpointed: filter(agent.total, needsCheckpoint),
-    used: usedOnAgent(agent),
+    get checkpointed() {
+      return filter(agent.total, needsCheckpoint)
+    },
+    // Summed up only for the operations that ask: it takes all tasks of the agent.
+    get used() {
+      return usedOnAgent(agent)
+    },
   }
 }
 

@@ -24,7 +24,7 @@ import { count } from './metrics.ts'
 import { type Agent, type Framework, isActive, type MasterState } from './state.ts'
 
 /** Operations that one agent may have under way or unacknowledged; further ones are refused. */
-const OPERATIONS_MAX = 10_000
+const OPERATIONS_MAX = 1000
 
 const TERMINAL: ReadonlySet<OperationState> = new Set<OperationState>([
   'OPERATION_FINISHED',

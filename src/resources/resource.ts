@@ -92,6 +92,11 @@ export function equalLabels(a: Labels | undefined, b: Labels | undefined): boole
   const left = a.labels ?? []
   const right = b.labels ?? []
   if (left.length !== right.length) return false
+  // Mostly they are written in the same order, and there is no more than one.
+  const inOrder = left.every(
+    ({ key, value }, index) => key === right[index]?.key && value === right[index]?.value,
+  )
+  if (inOrder || left.length === 1) return inOrder
   const counts = new Map<string, number>()
   for (const { key, value } of left) {
     const id = JSON.stringify([key, value])

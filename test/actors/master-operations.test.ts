@@ -369,6 +369,40 @@ test('an agent that could not do what was reckoned with corrects the books', asy
   await m.stop()
 })
 
+test('there is a limit to how different the resources of one agent can be', async () => {
+  const { m, agent, framework, offer } = await set()
+  const labelled = (index: number) => {
+    const { reservations = [], ...rest } = reserved('disk', 1)
+    const labels = { labels: [{ key: String(index) }] }
+    return { ...rest, reservations: reservations.map((each) => ({ ...each, labels })) }
+  }
+  const many = (from: number, count: number) =>
+    reserve(...Array.from({ length: count }, (_, index) => labelled(from + index)))
+  await framework.accept(offer, [
+    withId('some', many(0, 900)),
+    withId('too different', many(900, 900)),
+    withId('few', many(900, 50)),
+  ])
+  assert.equal(told(framework), ['too different OPERATION_ERROR'])
+  await m.stop()
+})
+
+test('one ACCEPT holds 100 operations at most, one agent 1000 that are not acknowledged', async () => {
+  const { m, agent, framework, offer } = await set()
+  const toggle = Array.from({ length: 100 }, (_, index) =>
+    index % 2 === 0 ? reserve(reserved('cpus', 1)) : unreserve(reserved('cpus', 1)),
+  )
+  const more = withId('more', reserve(reserved('cpus', 1)))
+  await framework.accept(offer, [...toggle, more])
+  assert.match(statuses(framework)[0].message, '100 operations')
+  for (let count = 1; count < 10; count++) await framework.accept(await framework.offer(), toggle)
+  assert.is(agent.got(ApplyOperation).length, 1000)
+  await framework.accept(await framework.offer(), [more])
+  assert.match(statuses(framework)[1].message, 'not acknowledged')
+  assert.is(agent.got(ApplyOperation).length, 1000)
+  await m.stop()
+})
+
 test('what an agent lends is offered to those who want revocable resources, until it changes', async () => {
   const { m, agent, framework, offer } = await set({
     capabilities: [{ type: 'REVOCABLE_RESOURCES' }],
