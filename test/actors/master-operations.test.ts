@@ -370,7 +370,7 @@ test('an agent that could not do what was reckoned with corrects the books', asy
 })
 
 test('there is a limit to how different the resources of one agent can be', async () => {
-  const { m, agent, framework, offer } = await set()
+  const { m, framework, offer } = await set()
   const labelled = (index: number) => {
     const { reservations = [], ...rest } = reserved('disk', 1)
     const labels = { labels: [{ key: String(index) }] }
