@@ -249,7 +249,7 @@ export class Node {
   seal(type: string, body: unknown, from: Pid, to: Pid, ask: number): Envelope {
     const target = parsePid(to)
     if (target.node === this.name) return new Envelope(type, copy(body), from, to, ask)
-    const { incarnation } = this.peers.peer(target.node)
+    const { incarnation } = this.peers.addressed(to)
     const wire = encodeEnvelope(type, from, to, ask, body, incarnation)
     if (wire.length > FRAME_BYTES_MAX) {
       throw new Error(

@@ -118,9 +118,36 @@ export class Peers {
     return peer
   }
 
+  /**
+   * The peer of an address that is about to be written to. If that names another incarnation than is known
+   * here, and nothing is between the two nodes, the pair begins anew: else the first frame to a node that
+   * was started again would itself break what it is to begin.
+   */
+  addressed(address: Pid): Peer {
+    const { node, incarnation } = parsePid(address)
+    const peer = this.peer(node)
+    const isOther =
+      incarnation !== '' && peer.incarnation !== '' && incarnation !== peer.incarnation
+    if (isOther && !isWatched(peer) && peer.asks.size === 0 && !peer.former.includes(incarnation)) {
+      this.#forget(peer)
+    }
+    return peer
+  }
+
+  /** Of the two incarnations the known one may after all be the later: it is not taken for over. */
+  #forget(peer: Peer): void {
+    this.#sender.discard(peer)
+    this.#assemblies.drop(peer.name)
+    peer.stream++
+    peer.sent = 0
+    peer.incarnation = ''
+    peer.seen = 0
+    peer.received = 0
+  }
+
   /** The peer of an address whose links or monitors are about to change. */
   watched(address: Pid): Peer {
-    const peer = this.peer(parsePid(address).node)
+    const peer = this.addressed(address)
     // Nothing was expected of it until now; its silence counts from here.
     if (!isWatched(peer)) peer.heardMs = this.#node.ports.clock.monotonic()
     return peer

@@ -230,6 +230,44 @@ test('a node that comes back as another incarnation breaks the links, and can be
   await w.stop()
 })
 
+test('an exact address of another incarnation than was known can be linked with, and asked, at once', async () => {
+  const { w, a, b, probe } = await linkedPair()
+  await w.advance(2100)
+  // Nothing is between the two nodes when b ends: a is not told of it.
+  await probe.turn((cx) => cx.unlink(pid('worker', 'b')))
+  await w.crash(b)
+  const log = journal()
+  const again = await w.start('b', { children: [worker({ journal: log, traps: true })] })
+  const target = again.whereis('worker') as Pid
+  const answers: unknown[] = []
+  await probe.turn((cx) => {
+    cx.link(target)
+    cx.ask(target, Echo, { text: 'there' }, {}, (outcome) => void answers.push(outcome))
+  })
+  await w.advance(30_000)
+  assert.equal(answers, [{ ok: true, value: 'there' }])
+  assert.equal(notices(probe), [])
+  assert.equal([a.peers.gaps, again.peers.gaps], [0, 0])
+  await probe.send(target, Crash, { why: 'test' })
+  assert.equal(notices(probe), ['exit worker@b crashed Error: test'])
+  await w.stop()
+})
+
+test('an address of an incarnation that is over does not harm what is between two nodes', async () => {
+  const { w, b, probe } = await linkedPair()
+  const stale = (b.whereis('worker') as Pid).replace(b.incarnation, '0123456789ab') as Pid
+  const outcomes: unknown[] = []
+  await probe.turn((cx) => {
+    cx.ask(stale, Echo, { text: 'x' }, {}, (outcome) =>
+      outcomes.push(outcome.ok || outcome.error.code),
+    )
+  })
+  await w.advance(30_000)
+  assert.equal(outcomes, ['NO_ACTOR'])
+  assert.equal(notices(probe), [])
+  await w.stop()
+})
+
 test('a node that was absent when it was linked with can be linked with later', async () => {
   const w = world()
   const a = await w.start('a')
