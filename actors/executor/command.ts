@@ -6,6 +6,7 @@
  */
 import { agentToExecutor, ExecutorEnded, ReportStatus } from '../../protocol/container.ts'
 import type { TaskStatus } from '../../protocol/v1/status.ts'
+import type { TaskInfo } from '../../protocol/v1/task.ts'
 import type { ChildSpec, Context } from '../../src/runtime/index.ts'
 import { DiskError, statechart } from '../../src/runtime/index.ts'
 import { commandMachine } from './command-machine.ts'
@@ -84,11 +85,20 @@ function launchAs(state: CommandState, cx: Context, events: ContainerEvents): vo
     ...(role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role }),
     ...variables.value,
   }
+  const owned = ownVolumes(task)
   const start = (user?: User) =>
-    launch(state.container, { argv: argv.value, env, ...(user ? { user } : {}) }, cx, events)
+    launch(state.container, { argv: argv.value, env, ...(user ? { user, owned } : {}) }, cx, events)
   const name = command.user ?? place.framework.user
   if (switchUser && name !== '') asUser(name, start, cx, events)
   else start()
+}
+
+/** Where in the sandbox it sees volumes that no other task uses. */
+function ownVolumes({ resources = [] }: TaskInfo): string[] {
+  return resources.flatMap(({ disk, shared }) => {
+    const path = disk?.volume?.container_path
+    return disk?.persistence === undefined || path === undefined || shared !== undefined ? [] : path
+  })
 }
 
 /** Looks the user up; root stays what the agent is. */

@@ -19,6 +19,8 @@ export interface Program {
   readonly env: Readonly<Record<string, string>>
   /** Absent: the agent's own user. */
   readonly user?: { readonly uid: number; readonly gid: number }
+  /** What becomes that user's besides the sandbox: links in it, to volumes of the task alone. */
+  readonly owned?: readonly string[]
 }
 
 export function spawnOptions(run: Run, program: Program): SpawnOptions {
@@ -36,16 +38,23 @@ export function spawnOptions(run: Run, program: Program): SpawnOptions {
   }
 }
 
-function commandLine({ argv, env, user }: Program): readonly string[] {
+/** `$1` is the user, what follows up to `--` becomes his, the rest is the command. */
+const asUser =
+  'user=$1; shift; until [ "$1" = -- ]; do chown "$user" "./$1" || exit; shift; done; shift; exec "$@"'
+
+function commandLine({ argv, env, user, owned = [] }: Program): readonly string[] {
   if (user === undefined) return argv
   const { uid, gid } = user
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
   return [
     '/bin/sh',
     '-c',
-    'chown "$1" . && shift && exec "$@"',
+    asUser,
     'meseta-user',
     `${uid}:${gid}`,
+    '.',
+    ...owned,
+    '--',
     '/usr/bin/setpriv',
     `--reuid=${uid}`,
     `--regid=${gid}`,

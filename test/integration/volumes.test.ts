@@ -1,5 +1,5 @@
 /** Reservations and volumes through the command, on real processes, one of which is killed. */
-import { existsSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { clusterFor } from '../support/cluster.ts'
 import { type Ended, meseta } from '../support/meseta.ts'
@@ -8,7 +8,12 @@ import { until } from '../support/wait.ts'
 
 const test = suite('volumes')
 const slow = { timeoutMs: 180_000 }
-const cluster = clusterFor(test, { resources: 'cpus:4;mem:1024;disk:1000' })
+/** Only root can run tasks as others. */
+const isRoot = process.getuid?.() === 0
+const cluster = clusterFor(test, {
+  resources: 'cpus:4;mem:1024;disk:1000',
+  agentFlags: { 'switch-user': isRoot },
+})
 
 function run(...args: string[]): Promise<Ended> {
   return meseta(args, { MESETA_NATS_URL: cluster().natsUrl })
@@ -66,6 +71,20 @@ test('a volume and its data outlive tasks and kill -9 of the agent', slow, async
   await done('reservation', 'rm', 'agent-1/eng')
   assert.match(await done('reservation', 'ls'), /^Nothing is reserved/)
 })
+
+test(
+  'a task that runs as another user can write to the volume that it has to itself',
+  slow,
+  async () => {
+    if (!isRoot) return
+    chmodSync(cluster().directory, 0o755)
+    const place = ['--agent', 'agent-1', '--role', 'own']
+    await done('reservation', 'create', 'agent-1', 'disk:10', '--role', 'own')
+    await done('volume', 'create', 'mine', '10', ...place)
+    const task = ['run', '--role', 'own', '--volume', 'mine:in/here', '--user', 'nobody', '--shell']
+    assert.is(await done(...task, '--', 'id -un > in/here/who; cat in/here/who'), 'nobody\n')
+  },
+)
 
 test('what cannot be done is told with a code and a next step', slow, async () => {
   const refusals: Array<[number, RegExp, string[]]> = [
