@@ -165,8 +165,19 @@ export class PerlLauncher {
     }
     return new Promise((resolve, reject) => {
       this.#starting.set(id, { options, resolve, reject })
-      this.#launcher().stdin?.write(frame)
+      this.#send(frame)
     })
+  }
+
+  /** What is asked for in one turn of the event loop goes out in one write. */
+  #send(frame: Buffer): void {
+    const { stdin } = this.#launcher()
+    if (stdin === null) return
+    if (stdin.writableCorked === 0) {
+      stdin.cork()
+      setImmediate(() => stdin.uncork())
+    }
+    stdin.write(frame)
   }
 
   /** Forgets what runs; it runs on, and the launcher with it. */
