@@ -39,6 +39,8 @@ const STEPS = [
   'operator destroys',
   'agent dies',
   'master dies',
+  'a message is lost',
+  'the way is cut for a while',
   'offers go back',
 ] as const
 type Step = (typeof STEPS)[number]
@@ -95,6 +97,15 @@ class Scene {
         await this.m.failOver()
         await this.framework.subscribe()
         return
+      case 'a message is lost':
+        this.loseNext(amount % 2 === 0 ? 'm' : 'a')
+        return
+      case 'the way is cut for a while': {
+        const cut = this.m.world.broker.partition('m', 'a')
+        await this.m.world.advance(amount * 100)
+        cut.remove()
+        return
+      }
       case 'offers go back':
         await this.framework.call('DECLINE', {
           decline: {
@@ -103,6 +114,16 @@ class Scene {
           },
         })
     }
+  }
+
+  /** The next message that one of the two says to the other does not arrive. */
+  loseNext(from: string): void {
+    const to = from === 'm' ? 'a' : 'm'
+    const fault = this.m.world.broker.drop((message) => {
+      if (message.from !== from || message.to !== to) return false
+      fault.remove()
+      return true
+    })
   }
 
   async accept(...operations: OfferOperation[]): Promise<void> {
@@ -161,7 +182,8 @@ test('whatever dies, master, allocator and agent have the same resources in the 
         await scene.take(step, amount)
         await world.advance(pauseMs)
       }
-      await world.advance(20_000)
+      // Long enough for whoever missed a message to notice.
+      await world.advance(120_000)
       const [agent] = await scene.agents()
       const total = text(agent.total_resources)
       assert.is(scene.offered(), total, 'offers hold what the master thinks that there is')
