@@ -72,6 +72,18 @@ test('a volume and its data outlive tasks and kill -9 of the agent', slow, async
   assert.match(await done('reservation', 'ls'), /^Nothing is reserved/)
 })
 
+test('what is reserved for a role can be reserved for one below it', slow, async () => {
+  const create = ['reservation', 'create', 'agent-1']
+  await done(...create, 'cpus:2', '--role', 'lab', '--principal', 'ann')
+  await done(...create, 'cpus:0.5', '--role', 'lab/x', '--on', 'lab')
+  const wide = await done('reservation', 'ls', '-o', 'wide')
+  assert.match(wide, /^agent-1 +lab +dynamic +cpus:1.5 +\S+ +ann +-$/m)
+  assert.match(wide, /^agent-1 +lab\/x +dynamic +cpus:0.5 +\S+ +- +lab$/m)
+  await done('reservation', 'rm', 'agent-1/lab/x')
+  await done('reservation', 'rm', 'agent-1/lab')
+  assert.not.match(await done('reservation', 'ls', '--role', 'lab'), /cpus/)
+})
+
 const asRoot = isRoot ? test : test.skip
 
 asRoot(
