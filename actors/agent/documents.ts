@@ -7,6 +7,7 @@ import type { AgentCapabilityType } from '../../protocol/v1/agent.ts'
 import type { Operation } from '../../protocol/v1/offer.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { Task, TaskInfo } from '../../protocol/v1/task.ts'
+import { scalarMillis } from '../../src/resources/index.ts'
 import { reportedResources } from './ledger.ts'
 import type { AgentState, AgentTask, CompletedTask, TaskPhase } from './state.ts'
 
@@ -146,6 +147,7 @@ export function agentMetrics(state: AgentState, nowMs: number) {
     (sum, each) => sum + each.executors.size,
     0,
   )
+  const lent = (name: string) => (scalarMillis(state.ledger.oversubscribed, name) ?? 0) / 1000
   return [
     { name: 'slave/uptime_secs', value: (nowMs - state.startedMs) / 1000 },
     { name: 'slave/registered', value: state.phase === 'RUNNING' ? 1 : 0 },
@@ -154,6 +156,9 @@ export function agentMetrics(state: AgentState, nowMs: number) {
     { name: 'slave/tasks_staging', value: count('pending') + count('queued') },
     { name: 'slave/tasks_running', value: count('launched') },
     { name: 'slave/tasks_terminated', value: count('terminated') },
+    { name: 'slave/operations_unacknowledged', value: state.ledger.operations.size },
+    { name: 'slave/cpus_revocable_total', value: lent('cpus') },
+    { name: 'slave/mem_revocable_total', value: lent('mem') },
     { name: 'slave/sandboxes_to_remove', value: state.garbage.size },
   ]
 }

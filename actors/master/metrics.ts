@@ -1,6 +1,13 @@
 /** Counters and gauges of a master, by Mesos' names where it has one (operator-api.md §B). */
-import type { Metric } from '../../protocol/v1/index.ts'
-import { merge, quantitiesOf, sum } from '../../src/resources/index.ts'
+import type { Metric, Resource } from '../../protocol/v1/index.ts'
+import {
+  filter,
+  isRevocable,
+  merge,
+  quantitiesOf,
+  type Resources,
+  sum,
+} from '../../src/resources/index.ts'
 import { agentShares } from './shares.ts'
 import type { MasterState } from './state.ts'
 
@@ -65,15 +72,24 @@ function taskGauges(state: MasterState): Record<string, number> {
 
 function resourceGauges(state: MasterState): Record<string, number> {
   const agents = [...state.agents.values()]
-  const totals = quantitiesOf(sum(agents.map(({ total }) => total)))
-  const used = quantitiesOf(merge(agents.flatMap(agentShares).flatMap((share) => share.resources)))
+  const total = sum(agents.map((agent) => agent.total))
+  const used = merge(agents.flatMap(agentShares).flatMap((share) => share.resources))
+  const isOwn = (resource: Resource) => !isRevocable(resource)
+  return {
+    ...usageGauges('', filter(total, isOwn), filter(used, isOwn)),
+    ...usageGauges('revocable_', filter(total, isRevocable), filter(used, isRevocable)),
+  }
+}
+
+function usageGauges(kind: string, total: Resources, used: Resources): Record<string, number> {
+  const [all, held] = [quantitiesOf(total), quantitiesOf(used)]
   const gauges: Record<string, number> = {}
   for (const name of ['cpus', 'gpus', 'mem', 'disk']) {
-    const total = (totals.get(name) ?? 0) / 1000
-    const inUse = (used.get(name) ?? 0) / 1000
-    gauges[`master/${name}_total`] = total
-    gauges[`master/${name}_used`] = inUse
-    gauges[`master/${name}_percent`] = total === 0 ? 0 : inUse / total
+    const amount = (all.get(name) ?? 0) / 1000
+    const inUse = (held.get(name) ?? 0) / 1000
+    gauges[`master/${name}_${kind}total`] = amount
+    gauges[`master/${name}_${kind}used`] = inUse
+    gauges[`master/${name}_${kind}percent`] = amount === 0 ? 0 : inUse / amount
   }
   return gauges
 }

@@ -2,20 +2,27 @@
 import type { Resource } from '../../protocol/v1/resources.ts'
 import {
   addQuantities,
+  filter,
   formatQuantities,
+  isRevocable,
   type Quantities,
   quantitiesOf,
   resources,
 } from '../resources/index.ts'
 
-/** Thousandths by name over all roles. */
+/** Thousandths by name over all roles, without what is only lent. */
 export function amountsOf(list: readonly Resource[] = []): Quantities {
-  return quantitiesOf(resources(list))
+  return quantitiesOf(filter(resources(list), (resource) => !isRevocable(resource)))
 }
 
-/** What can be said in one line: `cpus:2; mem:1024`. Ports are counted; `-` for nothing. */
-export function amountsText(list: readonly Resource[] | undefined): string {
-  return formatQuantities(amountsOf(list)) || '-'
+/**
+ * What can be said in one line: `cpus:2; mem:1024`, `cpus:1; lent: cpus:2`. Ports are counted; `-` for
+ * nothing.
+ */
+export function amountsText(list: readonly Resource[] = []): string {
+  const lent = formatQuantities(quantitiesOf(filter(resources(list), isRevocable)))
+  const parts = [formatQuantities(amountsOf(list)), lent && `lent: ${lent}`]
+  return parts.filter(Boolean).join('; ') || '-'
 }
 
 /** `0.3/2` of one name. */

@@ -431,8 +431,14 @@ test('what an agent lends is offered to those who want revocable resources, unti
   ])
   assert.equal(framework.fates, ['TASK_ERROR/REASON_TASK_INVALID'])
   assert.not(other.offers.some((each) => text(each).includes('REV')))
-  // What operations make of the rest is not lost by it.
   assert.is(agent.got(RunTasks).length, 2)
+  const { get_metrics } = await m.operate({ type: 'GET_METRICS' })
+  const metric = (name: string) =>
+    get_metrics.metrics.find((each: { name: string }) => each.name === `master/${name}`)?.value
+  assert.equal(
+    ['cpus_total', 'cpus_used', 'cpus_revocable_total', 'cpus_revocable_used'].map(metric),
+    [8, 8, 1, 1],
+  )
   await m.stop()
 })
 

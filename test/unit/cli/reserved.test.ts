@@ -1,6 +1,7 @@
 /** Reservations and volumes as people name them. */
 import type { Resource } from '../../../protocol/v1/resources.ts'
 import type { AgentState } from '../../../protocol/v1/state.ts'
+import { amountsOf, amountsText, share } from '../../../src/cli/amounts.ts'
 import type { CommandError } from '../../../src/cli/errors.ts'
 import {
   partOf,
@@ -105,6 +106,14 @@ test('the role of a reservation is said once', () => {
   const top = { type: 'DYNAMIC' as const, role: 'eng' }
   assert.equal(withReservation([plain('cpus', 1)], [], top), [reserved('cpus', 1)])
   assert.is(refusal(() => withReservation([reserved('cpus', 1)], [], top)).code, 'USAGE')
+})
+
+test('what is lent is told apart from what there is', () => {
+  const lent = { ...plain('cpus', 2), revocable: {} }
+  assert.is(amountsText([plain('cpus', 1), lent]), 'cpus:1; lent: cpus:2')
+  assert.is(amountsText([lent]), 'lent: cpus:2')
+  assert.is(amountsText([]), '-')
+  assert.is(share(amountsOf([lent]), amountsOf([plain('cpus', 1), lent]), 'cpus'), '0/1')
 })
 
 test.run()
