@@ -31,6 +31,8 @@ export interface Ledger {
   oversubscribed: Resources
   /** Another one whenever the master may be wrong about `total`: see protocol/agent.ts. */
   version: string
+  /** The one that the master was told at the last registration. */
+  reportedVersion: string
   /** By uuid in hex, oldest first. The master bounds them: it sends no more than it may hold. */
   readonly operations: Map<string, AgentOperation>
   /** Something has changed since the last write began. */
@@ -61,6 +63,7 @@ export function newLedger(total: Resources): Ledger {
     total,
     oversubscribed: none,
     version: '',
+    reportedVersion: '',
     operations: new Map(),
     dirty: false,
     writing: false,

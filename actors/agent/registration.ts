@@ -16,7 +16,7 @@ import type { Context, ExitNotice, Pid } from '../../src/runtime/index.ts'
 import { detector } from '../detector/index.ts'
 import { putAgent } from './checkpoints.ts'
 import { newcomer, reregistration } from './documents.ts'
-import { answerForOperation, resendOperations } from './operations.ts'
+import { answerForOperation, reportResources, resendOperations } from './operations.ts'
 import { listen } from './operator.ts'
 import { watchUsage } from './oversubscription.ts'
 import { type AgentState, forFramework } from './state.ts'
@@ -44,6 +44,8 @@ export function running(state: AgentState, cx: Context): void {
   listen(state, cx)
   if (state.updates !== undefined) cx.send(state.updates, ResumeUpdates, {})
   resendOperations(state, undefined, cx)
+  // An operation was refused while the report was on its way.
+  if (state.ledger.version !== state.ledger.reportedVersion) reportResources(state, cx)
   expectPing(state, cx)
 }
 
@@ -118,6 +120,9 @@ function startRegistration(state: AgentState, cx: Context): void {
   const backoffMs = options.registration_backoff_ms
   cx.after('register', cx.random.next() * backoffMs, () => {
     cx.link(leader.pid as Pid)
+    // What the master decides on an earlier report, a new one being on its way, would be lost to it. A
+    // repeated request is no new report: the master may have decided on the first one already.
+    state.ledger.version = cx.newId()
     register(state, leader, 2 * backoffMs, cx)
   })
 }
@@ -132,12 +137,12 @@ function register(state: AgentState, leader: Leader, retryMs: number, cx: Contex
   const current = () => state.attempt === attempt && state.leader === leader
   const master = leader.pid as Pid
   const options = { timeoutMs: retryMaxMs }
-  // What the master decides on an earlier report, this one being on its way, would be lost to it.
-  state.ledger.version = cx.newId()
+  const { version } = state.ledger
   if (state.info.id === undefined) {
     cx.ask(master, RegisterAgent, newcomer(state), options, (outcome) => {
       if (!current()) return
       if (!outcome.ok) return refused(outcome.error, cx)
+      state.ledger.reportedVersion = version
       registered(state, outcome.value, { reconcile: [] }, cx)
     })
     return
@@ -145,6 +150,7 @@ function register(state: AgentState, leader: Leader, retryMs: number, cx: Contex
   cx.ask(master, ReregisterAgent, reregistration(state), options, (outcome) => {
     if (!current()) return
     if (!outcome.ok) return refused(outcome.error, cx)
+    state.ledger.reportedVersion = version
     registered(state, outcome.value, outcome.value, cx)
   })
 }

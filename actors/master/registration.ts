@@ -30,7 +30,9 @@ export function registerAgent(
   const pid = cx.from
   const known = state.agentsByPid.get(pid)
   if (known?.connected) {
-    adoptReport(state, known, { ...report, agent_info: known.info }, cx)
+    if (known.resourceVersion !== report.resource_version) {
+      adoptReport(state, known, { ...report, agent_info: known.info }, cx)
+    }
     cx.reply(registered(state, known.id))
     return
   }

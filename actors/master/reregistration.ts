@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import {
   KillTask,
+  type OperationReference,
   type ReregisterAgent,
   ShutdownAgent,
   ShutdownFramework,
@@ -182,11 +183,19 @@ function readmit(
     if (agent.connected) cx.unlink(agent.pid)
     disconnectAgent(state, agent, cx)
   }
-  adoptReport(state, agent, back, cx)
-  const { operations = [] } = back
-  learnOperations(state, agent, operations)
+  const { operations = [], resource_version } = back
   const reconcile = missingAt(agent, back)
-  const reconcile_operations = missingOperations(state, agent, operations)
+  const reconcile_operations: OperationReference[] = []
+  // One that is repeated knows nothing of operations that were sent after the first.
+  if (
+    !agent.connected ||
+    resource_version === undefined ||
+    agent.resourceVersion !== resource_version
+  ) {
+    adoptReport(state, agent, back, cx)
+    learnOperations(state, agent, operations)
+    reconcile_operations.push(...missingOperations(state, agent, operations))
+  }
   cx.answer(held, { ...registered(state, agent.id), reconcile, reconcile_operations })
   learnFrameworks(state, back, cx)
   forgetExecutors(state, agent, back, cx)

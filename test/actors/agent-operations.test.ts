@@ -1,5 +1,5 @@
 /** What an agent does with operations, and what of it survives. Spec: agent.md §8, resources.md §6. */
-import type { UpdateResources } from '../../protocol/agent.ts'
+import type { ReregisterAgent, UpdateResources } from '../../protocol/agent.ts'
 import type { Payload } from '../../protocol/message.ts'
 import { formatResources, resources } from '../../src/resources/index.ts'
 import { AgentLab } from '../support/agent-lab.ts'
@@ -72,6 +72,24 @@ test('what was decided on an older report is dropped and changes nothing', async
   assert.equal(lab.states, ['op-1 OPERATION_DROPPED'])
   await lab.restart()
   assert.not.match(lab.total, /eng/)
+  await lab.world.stop()
+})
+
+test('attempts to register are one report, however often they are repeated', async () => {
+  const lab = await AgentLab.start()
+  lab.master.admits = false
+  await lab.world.crash(lab.agent)
+  lab.world.clock.setTimeout(() => {
+    lab.master.admits = true
+  }, 5000)
+  await lab.startAgent()
+  const versions = lab
+    .of<Payload<typeof ReregisterAgent>>('REREGISTER_AGENT')
+    .map(({ resource_version }) => resource_version)
+  assert.ok(versions.length > 2)
+  assert.is(new Set(versions.slice(-3)).size, 1)
+  await lab.done(reserve(reserved('cpus', 1)))
+  assert.equal(lab.states, ['op-1 OPERATION_FINISHED'])
   await lab.world.stop()
 })
 

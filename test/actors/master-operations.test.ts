@@ -335,6 +335,17 @@ test('an agent that is back says what it has, and is asked for what it did not g
   await m.stop()
 })
 
+test('a repeated registration does not undo what was decided on the first', async () => {
+  const { m, agent, framework, offer } = await set()
+  await framework.accept(offer, [withId('op', reserve(reserved('cpus', 2)))])
+  const back = await agent.reregister()
+  assert.equal(back.ok && back.value.reconcile_operations, [])
+  assert.ok((await agent.register()).ok)
+  assert.match(await total(m), /\(DYNAMIC,eng\)\]\):2/)
+  assert.is((await operations(m)).length, 1)
+  await m.stop()
+})
+
 test('after a failover reservations and operations come back with their agents', async () => {
   const { m, agent, framework, offer } = await set()
   await framework.accept(offer, [withId('op', reserve(reserved('cpus', 2)))])
