@@ -15,6 +15,8 @@ export const Leader = document(
     /** Grows with every change of leadership. It stands on everything that a leader says. */
     epoch: Type.Integer({ minimum: 1 }),
     master_info: MasterInfo,
+    /** Agents register within at least this time, evenly spread: the more there are, the longer (ms). */
+    registration_spread_ms: Type.Optional(Type.Number({ minimum: 0 })),
   }),
 )
 export type Leader = Static<(typeof Leader)['body']>

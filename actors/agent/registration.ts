@@ -117,7 +117,7 @@ function startRegistration(state: AgentState, cx: Context): void {
   const { leader, options } = state
   state.attempt++
   if (leader === undefined) return
-  const backoffMs = options.registration_backoff_ms
+  const backoffMs = Math.max(options.registration_backoff_ms, leader.registration_spread_ms ?? 0)
   cx.after('register', cx.random.next() * backoffMs, () => {
     cx.link(leader.pid as Pid)
     // What the master decides on an earlier report, a new one being on its way, would be lost to it. A

@@ -13,11 +13,16 @@ import { store } from './registry.ts'
 import type { MasterState } from './state.ts'
 import { markMissing } from './unreachable.ts'
 
+/**
+ * Agents that come back in a second, at most. If all of a large cluster came at once, the word of the
+ * replicas that extends the lease would wait behind theirs until the lease has ended (failover.md §2.8).
+ */
+const RETURNS_PER_SECOND = 2500
+
 export function lead(state: MasterState, cx: Context): void {
   state.electedMs = cx.now()
-  const leader: Leader = { pid: cx.self, epoch: state.epoch, master_info: state.info }
   cx.subscribe(state.subjects.leader, ({ data, reply }) => {
-    if (reply !== undefined) cx.publish(reply, encode(leader, formatOf(data)))
+    if (reply !== undefined) cx.publish(reply, encode(describeLeader(state, cx), formatOf(data)))
   })
   listenForSilence(state, cx)
   openIntake(state.options.max_queued_calls_per_framework, cx)
@@ -36,6 +41,11 @@ export function lead(state: MasterState, cx: Context): void {
     markMissing(state, cx),
   )
   cx.log('info', 'leads', { epoch: state.epoch, recovered: state.recovered.size })
+}
+
+function describeLeader({ epoch, info, agents, recovered }: MasterState, cx: Context): Leader {
+  const registration_spread_ms = ((agents.size + recovered.size) / RETURNS_PER_SECOND) * 1000
+  return { pid: cx.self, epoch, master_info: info, registration_spread_ms }
 }
 
 /** Weights of the registry win over the option; the option's are stored if there are none (master.md §2). */

@@ -76,7 +76,8 @@ const behaviour = table<State, typeof messages, Args>({
     LEADER_FOUND(state, leader, cx) {
       state.leader = leader
       state.registered = false
-      cx.after('register', cx.random.next() * state.script.backoffMs, () => register(state, cx))
+      const backoffMs = Math.max(state.script.backoffMs, leader.registration_spread_ms ?? 0)
+      cx.after('register', cx.random.next() * backoffMs, () => register(state, cx))
     },
     PING(state, { connected }, cx) {
       cx.send(cx.from, Pong, {})

@@ -7,6 +7,7 @@ import {
   UnregisterAgent,
   UpdateFrameworkInfo,
 } from '../../protocol/agent.ts'
+import { encode } from '../../protocol/codec.ts'
 import type { Task } from '../../protocol/v1/index.ts'
 import {
   launch,
@@ -274,6 +275,22 @@ test('after a failover agents return with tasks and frameworks, and no resource 
   assert.equal((await framework.offer()).resources[0].scalar.value, 3)
   await framework.call('RECONCILE', { reconcile: {} })
   assert.equal(framework.fates, ['TASK_RUNNING/REASON_RECONCILIATION'])
+  await m.stop()
+})
+
+test('a leader tells agents to come back over a time that grows with their number', async () => {
+  const m = await masterWorld()
+  const spread = async () =>
+    (await m.request('meseta.leader', encode({}))).registration_spread_ms as number
+  assert.is(await spread(), 0)
+  const agents = [await m.agent('a1'), await m.agent('a2')]
+  const ofTwo = await spread()
+  assert.ok(ofTwo > 0)
+  await m.failOver()
+  // Those of the registry count, wherever they are.
+  assert.is(await spread(), ofTwo)
+  await agents[0]!.reregister([], [])
+  assert.is(await spread(), ofTwo)
   await m.stop()
 })
 

@@ -36,6 +36,8 @@ export interface ScriptedMaster {
   acknowledges: boolean
   /** Answers who asks for the leader. Default: true. */
   answers: boolean
+  /** Time over which agents are to register, ms. Default: 0. */
+  spreadMs: number
   /** Answers attempts to register. Default: true. */
   admits: boolean
   /** Given back at re-registration. */
@@ -81,7 +83,8 @@ export function scriptedMaster({ epoch = 1, agentId = 'A1' } = {}): ScriptedMast
       const names = subjects(cx.cluster)
       cx.subscribe(names.leader, ({ reply }) => {
         if (reply === undefined || !master.answers) return
-        cx.publish(reply, encode({ pid: cx.self, epoch, master_info }))
+        const registration_spread_ms = master.spreadMs
+        cx.publish(reply, encode({ pid: cx.self, epoch, master_info, registration_spread_ms }))
       })
       const event = { type: 'LEADER_ELECTED', leader_elected: { master_info } }
       cx.publish(names.event('leader', master_info.id), encode(event))
@@ -133,6 +136,7 @@ export function scriptedMaster({ epoch = 1, agentId = 'A1' } = {}): ScriptedMast
     agents,
     acknowledges: true,
     answers: true,
+    spreadMs: 0,
     admits: true,
     reconcile: [],
     statusesOf: (task) =>
