@@ -12,7 +12,8 @@ export interface FailOver {
 }
 
 const names = ['m1', 'm2', 'm3']
-const askMs = 300
+/** Who leads a large cluster may be busy. */
+const askMs = 5000
 const pauseMs = 20
 /** Longest time until the masters are what is awaited. */
 const limitMs = 60_000
@@ -21,17 +22,19 @@ export class Masters {
   /** The default. */
   readonly leaseMs = 2000
   readonly #bench: BenchCluster
+  readonly #flags: readonly string[]
   readonly #nodes = new Map<string, BenchNode>()
   readonly #directories = new Map<string, string>()
 
-  private constructor(bench: BenchCluster) {
+  private constructor(bench: BenchCluster, flags: readonly string[]) {
     this.#bench = bench
+    this.#flags = flags
     for (const name of names) this.#directories.set(name, bench.directory())
   }
 
-  /** Resolves when one leads and all replicas vote. Everything is set as it is by default. */
-  static async start(bench: BenchCluster): Promise<Masters> {
-    const masters = new Masters(bench)
+  /** Resolves when one leads and all replicas vote. What `flags` do not set is as it is by default. */
+  static async start(bench: BenchCluster, flags: readonly string[] = []): Promise<Masters> {
+    const masters = new Masters(bench, flags)
     await Promise.all(names.map((name) => masters.restart(name)))
     await masters.whole()
     return masters
@@ -39,8 +42,9 @@ export class Masters {
 
   /** Starts a master that was killed, on its directory. */
   async restart(name: string): Promise<void> {
-    const flags = ['--work-dir', this.#directories.get(name)!, '--replicas', names.join(',')]
-    this.#nodes.set(name, await this.#bench.start('master', flags, { name }))
+    const own = ['--work-dir', this.#directories.get(name)!, '--replicas', names.join(',')]
+    const node = await this.#bench.start('master', [...own, ...this.#flags], { name })
+    this.#nodes.set(name, node)
   }
 
   /** Kills the leader with SIGKILL; resolves when another one leads. */
@@ -57,6 +61,11 @@ export class Masters {
     const killedMs = performance.now()
     await this.#nodes.get(name)?.kill()
     return { name, killedMs, electedMs: await electedMs }
+  }
+
+  /** The process of the one that leads. */
+  async leader(): Promise<BenchNode> {
+    return this.#nodes.get(await this.#leader())!
   }
 
   /** Resolves when one leads and all replicas vote. */
