@@ -10,23 +10,21 @@
  * size is measured in a process of its own, after a warm-up.
  */
 import { execFileSync } from 'node:child_process'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import Table from 'cli-table3'
-import { allocator } from '../actors/allocator/index.ts'
-import {
-  AddAgents,
-  AddFramework,
-  Allocation,
-  RecoverResources,
-  ReviveOffers,
-  type Share,
-} from '../protocol/allocator.ts'
-import type { Payload } from '../protocol/message.ts'
+import { Allocation, ReviveOffers, type Share } from '../protocol/allocator.ts'
 import type { Resource } from '../protocol/v1/resources.ts'
-import { type Context, child, type Node, pid, startNode, table } from '../src/runtime/index.ts'
-import { systemClock, systemPorts } from '../src/runtime/ports/index.ts'
-import { memoryBroker } from '../src/transport/memory.ts'
+import { pid } from '../src/runtime/index.ts'
+import {
+  type AllocatorWorld,
+  agent,
+  allocatorWorld,
+  framework,
+  heapMiB,
+  ports,
+  portsUpTo,
+  scalar,
+} from './support/allocator-world.ts'
+import { median } from './support/statistics.ts'
 
 interface Size {
   readonly agents: number
@@ -75,170 +73,65 @@ interface Figures {
 const ROUNDS = 5
 const REFUSE_SECONDS = 365 * 24 * 3600
 
-// ---- a stand-in for the master
-
-interface Sink {
-  readonly wanted: number
-  readonly shares: Share[]
-  readonly done: () => void
-}
-
-let sink: Sink | undefined
-
-const stub = table({
-  label: 'master',
-  messages: [Allocation],
-  init: () => undefined,
-  handlers: {
-    ALLOCATION(_state, { shares }: Payload<typeof Allocation>) {
-      if (sink === undefined) return
-      for (const share of shares) sink.shares.push(share)
-      if (sink.shares.length >= sink.wanted) sink.done()
-    },
-  },
-})
-
-/** Resolves with the shares once so many have come in answer to what `begin` does. */
-function allocations(wanted: number, begin: () => void): Promise<Share[]> {
-  const shares: Share[] = []
-  return new Promise((resolve) => {
-    sink = { wanted, shares, done: () => resolve(shares) }
-    begin()
-  })
-}
-
-// ---- the world
-
-const to = pid('allocator', 'bench')
-
-function as(node: Node, run: (cx: Context) => void): void {
-  const cell = node.cell('master')!
-  node.call(cell, () => run(cell))
-}
-
-/** Until all that was sent to the allocator so far has been handled. */
-async function handled(node: Node): Promise<void> {
-  while (node.backlog > 0) await new Promise((resolve) => setImmediate(resolve))
-}
-
-const roleOf = (framework: number, { roles }: Size) => `role-${framework % roles}`
-
-const scalar = (name: string, value: number): Resource => ({
-  name,
-  type: 'SCALAR',
-  scalar: { value },
-})
+const roleOf = (index: number, { roles }: Size) => `role-${index % roles}`
 
 function newAgent(index: number, size: Size) {
-  const framework = index % size.frameworks
   const agent_id = `agent-${index}`
-  const fragments = Array.from({ length: 16 }, (_, i) => ({
-    begin: 31_000 + i * 20,
-    end: 31_009 + i * 20,
-  }))
-  return {
+  const owner = index % size.frameworks
+  const resources = [scalar('cpus', 16), scalar('mem', 2014), scalar('disk', 1024), ports(16)]
+  const used = {
+    framework_id: `framework-${owner}`,
+    role: roleOf(owner, size),
     agent_id,
-    hostname: `host-${index}`,
-    attributes: [],
-    active: true,
-    total: [
-      scalar('cpus', 24),
-      scalar('mem', 4096),
-      scalar('disk', 4096),
-      {
-        name: 'ports',
-        type: 'RANGES' as const,
-        ranges: { range: [{ begin: 31_000, end: 32_000 }] },
-      },
-    ],
-    used: [
-      {
-        framework_id: `framework-${framework}`,
-        role: roleOf(framework, size),
-        agent_id,
-        resources: [
-          scalar('cpus', 16),
-          scalar('mem', 2014),
-          scalar('disk', 1024),
-          { name: 'ports', type: 'RANGES' as const, ranges: { range: fragments } },
-        ],
-      },
-    ],
+    resources,
   }
+  return agent(agent_id, totalOfEach(), [used])
+}
+
+function totalOfEach(): Resource[] {
+  return [scalar('cpus', 24), scalar('mem', 4096), scalar('disk', 4096), portsUpTo(32_000)]
 }
 
 async function measure(size: Size): Promise<Figures> {
   const before = await heapMiB()
-  const node = await startNode({
-    name: 'bench',
-    ports: systemPorts({
-      transport: memoryBroker({ clock: systemClock }).transport('bench'),
-      log: { write() {} },
-    }),
-    // Rounds are asked for, not waited for.
-    children: [
-      child(allocator({ allocationIntervalMs: 3600_000 })),
-      child({ id: 'master', behaviour: stub, args: undefined }),
-    ],
-  })
+  const world = await allocatorWorld()
   try {
-    as(node, (cx) => {
-      for (let i = 0; i < size.frameworks; i++) {
-        const framework_id = `framework-${i}`
+    const names = Array.from({ length: size.frameworks }, (_, i) => `framework-${i}`)
+    await world.addFrameworks(
+      names.map((name, i) => {
         const roles = [roleOf(i, size)]
-        const framework = {
-          framework_id,
-          roles,
-          suppressed_roles: roles,
-          capabilities: ['MULTI_ROLE' as const],
-        }
-        cx.send(to, AddFramework, { framework, active: true, used: [] })
-      }
-    })
-    await handled(node)
+        return framework(name, roles, { suppressed_roles: roles })
+      }),
+    )
     const agents = Array.from({ length: size.agents }, (_, i) => newAgent(i, size))
-    const addStart = performance.now()
-    for (let at = 0; at < agents.length; at += 100) {
-      as(node, (cx) => cx.send(to, AddAgents, { agents: agents.slice(at, at + 100) }))
-    }
-    await handled(node)
-    const addMs = performance.now() - addStart
+    const addMs = await world.addAgents(agents)
     agents.length = 0
 
-    const revive = (frameworks: number) => () =>
-      as(node, (cx) => {
-        for (let i = 0; i < frameworks; i++) {
-          cx.send(to, ReviveOffers, { framework_id: `framework-${i}`, roles: [] })
+    // Each round opens the cluster to one of them, as a revival would: nothing may be left out.
+    const revive = (count: number) => () =>
+      world.turn((cx) => {
+        for (const framework_id of names.slice(0, count)) {
+          cx.send(pid('allocator', 'bench'), ReviveOffers, { framework_id, roles: [] })
         }
       })
-    const giveBack = async (shares: readonly Share[], refuse?: number) => {
-      // A decline holds the offers of one event: hundreds.
-      for (let at = 0; at < shares.length; at += 500) {
-        const batch = { shares: shares.slice(at, at + 500), used: false }
-        const body = refuse === undefined ? batch : { ...batch, refuse_seconds: refuse }
-        as(node, (cx) => cx.send(to, RecoverResources, body))
-      }
-      await handled(node)
-    }
-    await giveBack(await allocations(size.agents, revive(size.frameworks)))
+    await world.giveBack((await world.cycle(revive(size.frameworks))).shares)
     const cycles: number[] = []
     const declined: number[] = []
     let turnMsMax = 0
     for (let round = 0; round < ROUNDS; round++) {
-      const turns = watchTurns()
-      const start = performance.now()
-      const shares = await allocations(size.agents, revive(1))
-      cycles.push(performance.now() - start)
-      turnMsMax = Math.max(turnMsMax, turns.stop())
-      await giveBack(shares)
+      const { shares, ms, turnMsMax: turn } = await world.cycle(revive(1))
+      if (shares.length !== size.agents) throw new Error(`${shares.length} offers`)
+      cycles.push(ms)
+      turnMsMax = Math.max(turnMsMax, turn)
+      await world.giveBack(shares)
     }
     for (let round = 0; round < ROUNDS; round++) {
       const start = performance.now()
-      const shares = await allocations(size.agents, revive(1))
-      await giveBack(shares, REFUSE_SECONDS)
+      const { shares } = await world.cycle(revive(1))
+      await world.giveBack(shares, REFUSE_SECONDS)
       declined.push(performance.now() - start)
     }
-    const limitMs = await limit(node, size)
+    const limitMs = await limit(world, size)
     const cycleMs = median(cycles)
     const declinedMs = median(declined)
     return {
@@ -253,70 +146,30 @@ async function measure(size: Size): Promise<Figures> {
       turnMsMax,
     }
   } finally {
-    sink = undefined
-    await node.stop()
+    await world.stop()
   }
 }
 
 /** The allocations of one cycle, made up and sent to the master in the same batches. */
-async function limit(node: Node, size: Size): Promise<number> {
-  const { resources } = {
-    resources: Object.freeze(newAgent(0, size).total) as unknown as Resource[],
-  }
+async function limit(world: AllocatorWorld, size: Size): Promise<number> {
+  const resources = Object.freeze(totalOfEach()) as unknown as Resource[]
   const runs: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const start = performance.now()
-    await allocations(size.agents, () =>
-      as(node, (cx) => {
-        for (let at = 0; at < size.agents; at += 1000) {
-          const shares: Share[] = []
-          for (let i = at; i < Math.min(at + 1000, size.agents); i++) {
-            const agent_id = `agent-${i}`
-            shares.push({ framework_id: 'framework', role: 'role', agent_id, resources })
-          }
-          cx.send(pid('master', 'bench'), Allocation, Object.freeze({ shares }))
+    world.turn((cx) => {
+      for (let at = 0; at < size.agents; at += 1000) {
+        const shares: Share[] = []
+        for (let i = at; i < Math.min(at + 1000, size.agents); i++) {
+          const agent_id = `agent-${i}`
+          shares.push({ framework_id: 'framework', role: 'role', agent_id, resources })
         }
-      }),
-    )
+        cx.send(pid('master', 'bench'), Allocation, Object.freeze({ shares }))
+      }
+    })
+    await world.handled()
     runs.push(performance.now() - start)
   }
   return median(runs)
-}
-
-/** Watches how long the event loop is kept from its next turn. */
-function watchTurns(): { stop(): number } {
-  let max = 0
-  let last = performance.now()
-  let running = true
-  const look = () => {
-    const now = performance.now()
-    max = Math.max(max, now - last)
-    last = now
-    if (running) setImmediate(look)
-  }
-  setImmediate(look)
-  return {
-    stop() {
-      running = false
-      // What has kept the loop since its last turn counts too.
-      return Math.max(max, performance.now() - last)
-    },
-  }
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] as number
-}
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-
-/** What is alive, once the timers and turns of a world that has ended have let go of it. */
-async function heapMiB(): Promise<number> {
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  collectGarbage()
-  const { heapUsed, external } = process.memoryUsage()
-  return (heapUsed + external) / 2 ** 20
 }
 
 // ---- report

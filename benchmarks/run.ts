@@ -13,7 +13,16 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
 /** In the order of running: what users feel first. */
-const benchmarks = ['offers', 'launch', 'failover', 'scale', 'allocator', 'actors', 'log']
+const benchmarks = [
+  'offers',
+  'launch',
+  'failover',
+  'scale',
+  'allocator',
+  'allocation',
+  'actors',
+  'log',
+]
 /** Longest time that a benchmark may take, ms: a hang is a failure that says so. */
 const limitMs = { quick: 60_000, full: 15 * 60_000 }
 

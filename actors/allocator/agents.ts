@@ -36,6 +36,7 @@ export function addAgent(cluster: Cluster, added: NewAgent): Agent {
     holdings: [],
     available: total,
     emptied: undefined,
+    emptiedPassedBy: NEVER,
     passedBy: NEVER,
     passedByUntilMs: 0,
     run: 0,

@@ -51,6 +51,8 @@ export interface Agent {
   available: Bundle | undefined
   /** What was available until one client took it all: comes back as it was if nothing else changes. */
   emptied: Bundle | undefined
+  /** What `passedBy` was then. */
+  emptiedPassedBy: number
   /**
    * `Cluster.openings` when a run last found nobody for what is available, or `NEVER`. Until something
    * is opened after that, or a filter ends, the next runs need not look.
@@ -126,6 +128,8 @@ export interface Cluster {
   openings: number
   /** The last time that everybody did. */
   openedToAll: number
+  /** Clients that have minimums of their own. */
+  ownMinimums: number
   /** How many runs there have been. */
   runs: number
 }
@@ -134,7 +138,7 @@ export interface Cluster {
 export function newCluster(settings: Settings, names: ResourceNames, random: Random): Cluster {
   const { policy, fairSharingExcluded: excluded } = settings
   const tree = new ShareTree({ names, policy, random, excluded })
-  const quotas = new Quotas(names)
+  const quotas = new Quotas(names, settings.minAllocatable)
   return {
     settings,
     names,
@@ -149,6 +153,7 @@ export function newCluster(settings: Settings, names: ResourceNames, random: Ran
     inMaintenance: new Set(),
     openings: 0,
     openedToAll: 0,
+    ownMinimums: 0,
     runs: 0,
   }
 }
@@ -156,6 +161,8 @@ export function newCluster(settings: Settings, names: ResourceNames, random: Ran
 /** A client may be offered what it was passed by for. */
 export function open(cluster: Cluster, client: Client): void {
   client.opened = ++cluster.openings
+  let role = cluster.roles.find(client.role)
+  for (; role !== undefined; role = role.parent) role.opened = cluster.openings
 }
 
 /** Every client may. */

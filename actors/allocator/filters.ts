@@ -29,12 +29,13 @@ export function refuse(filters: Map<Agent, Filter[]>, agent: Agent, filter: Filt
   const others = (filters.get(agent) ?? []).filter(
     (other) => other.untilMs > untilMs || !covers(refused, other.refused),
   )
-  others.push(filter)
-  if (others.length > FILTERS_MAX) {
-    others.sort((a, b) => b.untilMs - a.untilMs)
-    others.length = FILTERS_MAX
+  // A list made anew has no spare room; there may be millions.
+  const list = [...others, filter]
+  if (list.length > FILTERS_MAX) {
+    list.sort((a, b) => b.untilMs - a.untilMs)
+    list.length = FILTERS_MAX
   }
-  filters.set(agent, others)
+  filters.set(agent, list)
 }
 
 /**

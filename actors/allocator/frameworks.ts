@@ -47,7 +47,7 @@ export function updateFramework(cluster: Cluster, options: FrameworkOptions): vo
     const revived = client.suppressed && !suppressed.has(role)
     client.subscribed = roles.has(role)
     client.suppressed = suppressed.has(role)
-    client.minimums = minimumsOf(options.offer_filters?.[role], cluster.names)
+    setMinimums(cluster, client, minimumsOf(options.offer_filters?.[role], cluster.names))
     client.admits = admissionOf(options.offer_constraints, role)
     if (revived || !client.subscribed) client.filters.clear()
     refresh(cluster, client)
@@ -162,8 +162,14 @@ export function refresh(cluster: Cluster, client: Client): void {
     roles.leave(role, client.leaf)
     client.leaf = NOWHERE
   }
+  setMinimums(cluster, client, undefined)
   framework.clients.delete(role)
   if (!framework.known && framework.clients.size === 0) cluster.frameworks.delete(framework.id)
+}
+
+function setMinimums(cluster: Cluster, client: Client, minimums: Client['minimums']): void {
+  cluster.ownMinimums += Number(minimums !== undefined) - Number(client.minimums !== undefined)
+  client.minimums = minimums
 }
 
 function setActive(cluster: Cluster, id: string, active: boolean): Client[] {

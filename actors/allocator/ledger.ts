@@ -121,7 +121,10 @@ function settle(cluster: Cluster, agent: Agent, holding: Holding, left: Bundle):
   charge(cluster, client, left, 1)
   const refilled = agent.available === EMPTY && agent.emptied === before && left === EMPTY
   touch(agent)
-  if (refilled) agent.available = before
+  if (refilled) {
+    agent.available = before
+    agent.passedBy = agent.emptiedPassedBy
+  }
   if (left === EMPTY) {
     const last = agent.holdings.pop()!
     if (last !== holding) agent.holdings[agent.holdings.indexOf(holding)] = last

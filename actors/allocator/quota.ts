@@ -10,6 +10,7 @@
 import type { QuotaConfig, ValueScalar } from '../../protocol/v1/index.ts'
 import { toMillis } from '../../src/resources/index.ts'
 import type { ResourceNames } from './bundle.ts'
+import type { Minimum } from './eligibility.ts'
 
 export interface Quota {
   readonly role: string
@@ -21,6 +22,8 @@ export interface Quota {
   readonly consumed: Float64Array
   /** Some guarantee is not met. */
   unmet: boolean
+  /** The limits leave less than what is worth an offer by the cluster's minimums. */
+  exhausted: boolean
 }
 
 /** What a role may have of what there is. */
@@ -31,6 +34,7 @@ export type Allowance = typeof NOTHING | typeof SOME | typeof ALL
 
 export class Quotas {
   readonly #names: ResourceNames
+  readonly #minimums: readonly Minimum[]
   readonly #byRole = new Map<string, Quota>()
   /** What nobody holds in the whole cluster. */
   #free = new Float64Array(8)
@@ -38,8 +42,9 @@ export class Quotas {
   #required = new Float64Array(8)
   #unmet = 0
 
-  constructor(names: ResourceNames) {
+  constructor(names: ResourceNames, minimums: readonly Minimum[]) {
     this.#names = names
+    this.#minimums = minimums
   }
 
   get size(): number {
@@ -76,6 +81,7 @@ export class Quotas {
     for (const quota of this.#byRole.values()) {
       quota.consumed.fill(0)
       quota.unmet = false
+      quota.exhausted = isExhausted(quota, this.#minimums)
       this.#widen(quota.guarantees.length)
       for (const [i, guarantee] of quota.guarantees.entries()) {
         this.#required[i]! += guarantee
@@ -102,6 +108,7 @@ export class Quotas {
       consumed[i]! += sign * amount
       this.#required[i]! += Math.max(0, guarantees[i]! - consumed[i]!) - before
     }
+    quota.exhausted = isExhausted(quota, this.#minimums)
     const unmet = isUnmet(quota)
     if (unmet === quota.unmet) return
     quota.unmet = unmet
@@ -177,6 +184,12 @@ function isUnmet({ guarantees, consumed }: Quota): boolean {
   return false
 }
 
+function isExhausted({ limits, consumed }: Quota, minimums: readonly Minimum[]): boolean {
+  const withinLimits = (minimum: Minimum) =>
+    minimum.every(([i, millis]) => i >= limits.length || limits[i]! - consumed[i]! >= millis)
+  return minimums.length > 0 && !minimums.some(withinLimits)
+}
+
 /** Undefined for a config that neither guarantees nor limits anything. */
 function quotaOf(config: QuotaConfig, names: ResourceNames): Quota | undefined {
   const guaranteed = numbered(config.guarantees, names)
@@ -188,7 +201,8 @@ function quotaOf(config: QuotaConfig, names: ResourceNames): Quota | undefined {
   const limits = new Float64Array(length).fill(Number.POSITIVE_INFINITY)
   for (const [number, millis] of limited) limits[number] = millis
   const { role } = config
-  return { role, guarantees, limits, consumed: new Float64Array(length), unmet: false }
+  const consumed = new Float64Array(length)
+  return { role, guarantees, limits, consumed, unmet: false, exhausted: false }
 }
 
 function numbered(amounts: Record<string, ValueScalar> | undefined, names: ResourceNames) {

@@ -12,6 +12,8 @@ export interface Role {
   readonly node: number
   /** That of its top-level role. */
   quota: Quota | undefined
+  /** The latest `opened` of the clients in it and below. */
+  opened: number
   /** The node of its own frameworks, once there were any. */
   members: number | undefined
 }
@@ -94,7 +96,8 @@ export class Roles {
     const parent = slash < 0 ? undefined : this.#require(path.slice(0, slash))
     const node = this.#tree.add(parent?.node ?? ROOT, path.slice(slash + 1))
     this.#tree.setWeight(node, this.#weights.get(path) ?? 1)
-    const role: Role = { path, parent, node, quota: this.#quotas.of(path), members: undefined }
+    const quota = this.#quotas.of(path)
+    const role: Role = { path, parent, node, quota, opened: 0, members: undefined }
     this.#roles.set(path, role)
     this.#byNode[node] = role
     return role

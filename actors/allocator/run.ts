@@ -117,11 +117,30 @@ export class Run implements Visitor {
   enter(node: number): boolean {
     const { roles } = this.#cluster
     const members = roles.atMembers(node)
-    if (this.#toGuarantee && !(members ?? roles.at(node))?.quota?.unmet) return false
+    const role = members ?? roles.at(node)!
+    if (role.opened <= this.#passedBy) return false
+    if (this.#toGuarantee && !role.quota?.unmet) return false
+    if (role.quota?.exhausted && this.#onlyWithinQuota) return false
     if (members === undefined) return true
     if (this.#agent!.nature.flatRolesOnly && members.parent !== undefined) return false
     this.#role = members
     return this.#setPortion()
+  }
+
+  get selective(): boolean {
+    return this.#passedBy !== NEVER
+  }
+
+  ignores(node: number): boolean {
+    const { clients, roles } = this.#cluster
+    const who = clients[node] ?? roles.atMembers(node) ?? roles.at(node)
+    return who!.opened <= this.#passedBy
+  }
+
+  /** Nothing of what is left may exceed a limit, nor is less than the cluster's minimum of use. */
+  get #onlyWithinQuota(): boolean {
+    const exempt = this.#left.traits & (Trait.RESERVED | Trait.REVOCABLE)
+    return exempt === 0 && this.#cluster.ownMinimums === 0
   }
 
   visit(leaf: number): Verdict {
@@ -204,6 +223,7 @@ export class Run implements Visitor {
 
   #book(agent: Agent): void {
     const takers = this.#takers
+    const { passedBy } = agent
     for (let i = 0; i < takers.length; i++) {
       const { framework, role } = takers[i]!
       const bundle = this.#taken[i]!
@@ -221,6 +241,7 @@ export class Run implements Visitor {
     if (this.#left === EMPTY && (agent.total.traits & Trait.SHARED) === 0) {
       agent.available = EMPTY
       agent.emptied = takers.length === 1 ? this.#taken[0] : undefined
+      agent.emptiedPassedBy = passedBy
     }
     takers.length = 0
     this.#taken.length = 0

@@ -73,6 +73,7 @@ export function awaitInterval(state: AllocatorState, cx: Context): void {
 /** Begins the run that was asked for, unless one is under way, which will see to it at its end. */
 export function beginRun(state: AllocatorState, cx: Context): void {
   const { queuedMs, candidates, cluster } = state
+  const beganMs = cx.monotonic()
   if (queuedMs === undefined || state.current !== undefined) return
   const agents = [...(candidates === 'all' ? cluster.agents.values() : candidates)]
   shuffle(agents, cx.random)
@@ -82,19 +83,19 @@ export function beginRun(state: AllocatorState, cx: Context): void {
   state.candidates = new Set()
   state.queuedMs = undefined
   state.intervalDue = false
-  runSlice(state, cx)
+  runSlice(state, beganMs, cx)
 }
 
-function runSlice(state: AllocatorState, cx: Context): void {
+function runSlice(state: AllocatorState, beganMs: number, cx: Context): void {
   const current = state.current!
   const { run } = current
-  const over = runUntil(current, cx.monotonic() + SLICE_MS, cx)
+  const over = runUntil(current, beganMs + SLICE_MS, cx)
   const shares = run.take()
   // Frozen, hence not copied: the shares are the receiver's now, their resources are deeply frozen.
   if (shares.length > 0) cx.send(state.master, Allocation, Object.freeze({ shares }))
   // By a timer, since a message to itself would be served within the same turn.
   if (over) endRun(state, current, cx)
-  else cx.after('slice', 0, () => runSlice(state, cx))
+  else cx.after('slice', 0, () => runSlice(state, cx.monotonic(), cx))
 }
 
 /** Goes on until the deadline; returns whether the run is over. */

@@ -24,6 +24,10 @@ export type Verdict = typeof NEXT | typeof LEAVE | typeof END
 
 /** Who walks a tree; it must not change the tree while it does. */
 export interface Visitor {
+  /** Whether it ignores anybody: then no lots are drawn for those. */
+  readonly selective: boolean
+  /** Whether it would pass by this leaf, or whatever is below this inner node. */
+  ignores(node: number): boolean
   /** At an inner node, before its children: false passes it by. */
   enter(node: number): boolean
   visit(leaf: number): Verdict
@@ -206,10 +210,11 @@ export class ShareTree {
   }
 
   #walkFrom(parent: number, visitor: Visitor): Verdict {
-    const urn = this.#policy.order === 'drawn' ? this.#urn(parent) : undefined
-    if (urn === undefined && this.#sortedAt[parent] !== this.#version) this.#sort(parent)
-    const children = this.#children[parent]!
-    const active = this.#activeCount[parent]!
+    const drawn = this.#policy.order === 'drawn'
+    if (!drawn && this.#sortedAt[parent] !== this.#version) this.#sort(parent)
+    const children = drawn ? this.#drawn(parent, visitor) : this.#children[parent]!
+    const active = drawn ? children.length : this.#activeCount[parent]!
+    const urn = drawn ? this.#urn(parent, children, visitor) : undefined
     for (let i = 0; i < active; i++) {
       const node = children[urn?.draw(this.#random) ?? i]!
       // Nodes without active children are not among the active ones, so this one is a leaf.
@@ -229,14 +234,19 @@ export class ShareTree {
     this.#sortedAt[parent] = this.#version
   }
 
-  /** A full urn with the active children. */
-  #urn(parent: number): Urn {
-    const known = this.#urns[parent]
+  /** For whom lots are drawn: the active children whom the visitor does not ignore. */
+  #drawn(parent: number, visitor: Visitor): Int32Array {
+    const active = this.#children[parent]!.subarray(0, this.#activeCount[parent])
+    return visitor.selective ? active.filter((node) => !visitor.ignores(node)) : active
+  }
+
+  /** A full urn with the weights of these children, kept for the next walk if they are all. */
+  #urn(parent: number, children: Int32Array, { selective }: Visitor): Urn {
+    const known = selective ? undefined : this.#urns[parent]
     known?.refill()
     if (known !== undefined) return known
-    const active = this.#children[parent]!.subarray(0, this.#activeCount[parent])
-    const urn = new Urn(Float64Array.from(active, (node) => this.#weight[node]!))
-    this.#urns[parent] = urn
+    const urn = new Urn(Float64Array.from(children, (node) => this.#weight[node]!))
+    if (!selective) this.#urns[parent] = urn
     return urn
   }
 

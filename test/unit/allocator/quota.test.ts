@@ -1,7 +1,8 @@
 /** Guarantees, limits and headroom of quotas. Spec: allocator.md §5, §13; names of §14, "Quota". */
 import fc from 'fast-check'
 import { convertAvailable, convertHolding } from '../../../actors/allocator/conversions.ts'
-import { availableOf } from '../../../actors/allocator/ledger.ts'
+import { reviveOffers } from '../../../actors/allocator/frameworks.ts'
+import { drf, random } from '../../../actors/allocator/policies.ts'
 import type { Conversion, Share } from '../../../protocol/allocator.ts'
 import type { Resource } from '../../../protocol/v1/resources.ts'
 import { quantitiesOf, resources } from '../../../src/resources/index.ts'
@@ -387,7 +388,15 @@ test('a guarantee that cannot be met does not keep others from what is not guara
 // ---- properties
 
 interface Step {
-  readonly act: 'run' | 'give back' | 'agent' | 'remove' | 'quota' | 'framework'
+  readonly act:
+    | 'run'
+    | 'give back'
+    | 'agent'
+    | 'remove'
+    | 'quota'
+    | 'framework'
+    | 'picky'
+    | 'revive'
   readonly pick: number
   readonly refuse?: number | undefined
 }
@@ -401,6 +410,8 @@ const steps = fc.array(
       'remove',
       'quota',
       'framework',
+      'picky',
+      'revive',
     ),
     pick: fc.nat(30),
     refuse: fc.constantFrom(undefined, 2, 100),
@@ -427,7 +438,12 @@ function perform(b: Books, step: Step, out: Share[]): void {
   } else if (act === 'quota') {
     const limits = pick % 3 === 0 ? '' : `cpus:${3 + (pick % 7)}`
     b.quota(pick % 2 === 0 ? 'q' : 'r', pick % 5 === 0 ? '' : `cpus:${pick % 4}`, limits)
-  } else if (act === 'framework') b.framework(`f${pick % 4}`, [roles[pick % roles.length]!])
+  } else if (act === 'picky') {
+    const quantities = pick % 2 === 0 ? [] : [{ quantities: { cpus: { value: 0.5 } } }]
+    const offer_filters = { q: { min_allocatable_resources: { quantities } } }
+    b.framework('picky', ['q'], { offer_filters })
+  } else if (act === 'revive') reviveOffers(b.cluster, `f${pick % 4}`, [])
+  else if (act === 'framework') b.framework(`f${pick % 4}`, [roles[pick % roles.length]!])
   else if (out.length > 0) b.recover(out.splice(pick % out.length, 1), step.refuse)
 }
 
@@ -471,8 +487,8 @@ test('the accounts of quotas are those of counting anew, and no run exceeds a li
 
 test('agents that are passed by are those that a fresh look would give to nobody', () => {
   fc.assert(
-    fc.property(steps, (list) => {
-      const b = books()
+    fc.property(steps, fc.constantFrom(drf, random), (list, policy) => {
+      const b = books({ policy })
       const out: Share[] = []
       for (const step of list) {
         b.nowMs += 900
@@ -482,7 +498,6 @@ test('agents that are passed by are those that a fresh look would give to nobody
         for (const agent of b.cluster.agents.values()) agent.passedBy = -1
         const missed = b.run()
         assert.equal(told(missed), [])
-        for (const agent of b.cluster.agents.values()) availableOf(b.cluster, agent)
       }
     }),
   )

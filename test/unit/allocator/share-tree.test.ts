@@ -10,6 +10,9 @@ import { assert, suite } from '../../support/suite.ts'
 
 const test = suite('share tree')
 
+/** One that has a look at everybody. */
+const all = { selective: false, ignores: () => false }
+
 const vector = (cpus: number, mem: number) => Float64Array.of(cpus * 1000, mem * 1000)
 
 /** A tree with one client in each role, as Mesos' sorters have it. */
@@ -17,7 +20,7 @@ function sorter(policy: Policy = drf, excluded: readonly string[] = []) {
   const names = new ResourceNames()
   for (const name of ['cpus', 'mem']) names.number(name)
   const tree = new ShareTree({ names, policy, random: stream(1), excluded })
-  const roles = new Roles(tree, new Quotas(names))
+  const roles = new Roles(tree, new Quotas(names, []))
   const leaves = new Map<string, number>()
   const leaf = (role: string) => leaves.get(role)!
   return {
@@ -43,6 +46,7 @@ function sorter(policy: Policy = drf, excluded: readonly string[] = []) {
     order() {
       const seen: string[] = []
       tree.walk({
+        ...all,
         enter(node) {
           const role = roles.atMembers(node)
           if (role !== undefined) seen.push(role.path)
@@ -178,7 +182,7 @@ test('excluded resource names do not change the order', () => {
 test('resource names that turn up later count from then on', () => {
   const names = new ResourceNames()
   const tree = new ShareTree({ names, policy: drf, random: stream(1), excluded: [] })
-  const roles = new Roles(tree, new Quotas(names))
+  const roles = new Roles(tree, new Quotas(names, []))
   const a = roles.join('a', 'f')
   const b = roles.join('b', 'f')
   for (let i = 0; i < 20; i++) {
@@ -226,6 +230,7 @@ test('leaving a role goes on with the next one', () => {
   }
   let visits = 0
   s.tree.walk({
+    ...all,
     enter: () => true,
     visit() {
       visits++

@@ -1,0 +1,139 @@
+/**
+ * What makes allocation hard, one thing at a time: quotas, filters on everything, scattered ports, deep
+ * roles, labels, volumes, drawing lots. The parameters are those of Mesos' own allocator benchmarks. Spec:
+ * allocator.md §16, which has their names.
+ *
+ *     npx tsx benchmarks/allocation.ts [--quick] [--json] [--case=NAME]
+ *
+ * `cycle` is a run over all agents with everything free, `idle` the run after it when nothing has changed,
+ * and `opened` the run after one framework has revived its offers. Each case is measured in a process of
+ * its own, after a warm-up.
+ */
+import { execFileSync } from 'node:child_process'
+import Table from 'cli-table3'
+import { ActivateAgent, ReviveOffers, type Share } from '../protocol/allocator.ts'
+import { cases, type Setting } from './support/allocation-cases.ts'
+import {
+  type AllocatorWorld,
+  allocatorWorld,
+  type Cycle,
+  heapMiB,
+} from './support/allocator-world.ts'
+import { median } from './support/statistics.ts'
+
+interface Figures {
+  readonly name: string
+  readonly agents: number
+  readonly frameworks: number
+  readonly addMs: number
+  /** The first run; its offers are then given back as the case says. */
+  readonly cycleMs: number
+  readonly offers: number
+  readonly idleMs: number
+  readonly openedMs: number
+  readonly turnMsMax: number
+  readonly heapMiB: number
+}
+
+const ROUNDS = 5
+const REFUSE_SECONDS = 365 * 24 * 3600
+
+async function measure(name: string, setting: Setting): Promise<Figures> {
+  const { frameworks, agents } = setting
+  const before = await heapMiB()
+  const world = await allocatorWorld(setting.options)
+  try {
+    if (setting.prepare !== undefined) world.turn(setting.prepare)
+    await world.addFrameworks(frameworks)
+    // Not active at first, so that the first run finds everything free.
+    const addMs = await world.addAgents(agents.map((agent) => ({ ...agent, active: false })))
+    for (const { agent_id } of agents) world.send(ActivateAgent, { agent_id })
+    await world.handled()
+    const first = await world.cycle()
+    if (setting.declined) await declineAll(world, first.shares)
+    const idle = await rounds(() => world.cycle())
+    const [reviving] = frameworks
+    const opened = await rounds(async () => {
+      const { framework_id } = reviving!
+      const cycle = await world.cycle(() => world.send(ReviveOffers, { framework_id, roles: [] }))
+      if (setting.declined) await world.giveBack(cycle.shares, REFUSE_SECONDS)
+      return cycle
+    })
+    return {
+      name,
+      agents: agents.length,
+      frameworks: frameworks.length,
+      addMs,
+      cycleMs: first.ms,
+      offers: first.shares.length,
+      idleMs: median(idle.map(({ ms }) => ms)),
+      openedMs: median(opened.map(({ ms }) => ms)),
+      turnMsMax: Math.max(...[first, ...idle, ...opened].map(({ turnMsMax }) => turnMsMax)),
+      heapMiB: (await heapMiB()) - before,
+    }
+  } finally {
+    await world.stop()
+  }
+}
+
+async function rounds(round: () => Promise<Cycle>): Promise<Cycle[]> {
+  const cycles: Cycle[] = []
+  for (let i = 0; i < ROUNDS; i++) cycles.push(await round())
+  return cycles
+}
+
+/** Until nobody is offered anything any more. */
+async function declineAll(world: AllocatorWorld, first: readonly Share[]): Promise<void> {
+  for (let shares = first; shares.length > 0; ) {
+    await world.giveBack(shares, REFUSE_SECONDS)
+    shares = (await world.cycle()).shares
+  }
+}
+
+// ---- report
+
+/** One case, measured in a fresh process. */
+function measureApart(name: string): Figures {
+  const [program, script] = process.argv as [string, string]
+  const quick = process.argv.includes('--quick') ? ['--quick'] : []
+  const args = [...process.execArgv, script, `--case=${name}`, ...quick]
+  return JSON.parse(execFileSync(program, args, { encoding: 'utf8' })) as Figures
+}
+
+function tableOf(figures: readonly Figures[]): string {
+  const ms = (value: number | undefined) => (value === undefined ? '' : value.toFixed(1))
+  const caseOf = ({ name }: Figures) => cases.find((each) => each.name === name)
+  const columns: ReadonlyArray<readonly [string, (one: Figures) => string]> = [
+    ['case', ({ name }) => name],
+    ['agents x frameworks', (one) => `${one.agents} x ${one.frameworks}`],
+    ['add ms', ({ addMs }) => ms(addMs)],
+    ['cycle ms', ({ cycleMs }) => ms(cycleMs)],
+    ['target', (one) => ms(caseOf(one)?.target?.cycleMs)],
+    ['Mesos', (one) => ms(caseOf(one)?.mesos?.cycleMs)],
+    ['offers', ({ offers }) => String(offers)],
+    ['idle ms', ({ idleMs }) => ms(idleMs)],
+    ['target', (one) => ms(caseOf(one)?.target?.idleMs)],
+    ['Mesos', (one) => ms(caseOf(one)?.mesos?.idleMs)],
+    ['opened ms', ({ openedMs }) => ms(openedMs)],
+    ['longest turn ms', ({ turnMsMax }) => ms(turnMsMax)],
+    ['heap MiB', ({ heapMiB }) => heapMiB.toFixed(0)],
+  ]
+  const table = new Table({ head: columns.map(([head]) => head), style: { head: [], border: [] } })
+  for (const one of figures) table.push(columns.map(([, cell]) => cell(one)))
+  return table.toString()
+}
+
+const scale = process.argv.includes('--quick') ? 10 : 1
+const only = process.argv.find((arg) => arg.startsWith('--case='))
+if (only !== undefined) {
+  const chosen = cases.find(({ name }) => name === only.slice('--case='.length))
+  if (chosen === undefined) throw new Error(`there is no case ${only}`)
+  // The first world warms the compiler up.
+  await measure(chosen.name, await chosen.setting(10))
+  process.stdout.write(JSON.stringify(await measure(chosen.name, await chosen.setting(scale))))
+} else {
+  const figures = cases.map(({ name }) => measureApart(name))
+  if (process.argv.includes('--json'))
+    process.stdout.write(`${JSON.stringify({ benchmark: 'allocation', figures }, null, 2)}\n`)
+  else process.stdout.write(`${tableOf(figures)}\n`)
+}

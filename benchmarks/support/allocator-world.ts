@@ -1,0 +1,215 @@
+/**
+ * The real allocator actor on a node of its own, with a stand-in for its master that takes allocations
+ * and says how long a run over all agents took. The end of a run is told by an inverse offer: one agent
+ * is in maintenance and in use, and its framework is asked for it at the end of every such run.
+ */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { type AllocationOptions, allocator } from '../../actors/allocator/index.ts'
+import {
+  ActivateFramework,
+  AddAgents,
+  AddFramework,
+  Allocation,
+  type FrameworkOptions,
+  InverseAllocation,
+  RecoverResources,
+  type Share,
+  UpdateInverseOffer,
+} from '../../protocol/allocator.ts'
+import type { Message, Payload } from '../../protocol/message.ts'
+import type { Resource } from '../../protocol/v1/resources.ts'
+import { type Context, child, type Node, pid, startNode, table } from '../../src/runtime/index.ts'
+import { systemClock, systemPorts } from '../../src/runtime/ports/index.ts'
+import { memoryBroker } from '../../src/transport/memory.ts'
+
+export type NewAgent = Payload<typeof AddAgents>['agents'][number]
+
+/** What one run gave, and how long it took from its being asked for. */
+export interface Cycle {
+  readonly shares: Share[]
+  readonly ms: number
+  /** Longest that another actor had to wait for its turn, garbage collection included. */
+  readonly turnMsMax: number
+}
+
+export interface AllocatorWorld {
+  readonly node: Node
+  send<M extends Message>(message: M, body: Payload<M>): void
+  /** Runs as one turn of the stand-in. */
+  turn(run: (cx: Context) => void): void
+  addFrameworks(frameworks: Iterable<FrameworkOptions>): Promise<void>
+  /** Resolves with the time that it took, ms. */
+  addAgents(agents: readonly NewAgent[]): Promise<number>
+  /** A run over all agents. `begin` asks for it; by default in a way that changes nothing. */
+  cycle(begin?: () => void): Promise<Cycle>
+  /** Gives shares back, with a filter if it says for how many seconds. */
+  giveBack(shares: readonly Share[], refuseSeconds?: number): Promise<void>
+  /** Until all that was sent so far has been handled. */
+  handled(): Promise<void>
+  stop(): Promise<void>
+}
+
+const to = pid('allocator', 'bench')
+const SENTINEL = 'sentinel'
+
+interface Sink {
+  shares: Share[]
+  ended: () => void
+}
+
+export async function allocatorWorld(options: AllocationOptions = {}): Promise<AllocatorWorld> {
+  const sink: Sink = { shares: [], ended: () => undefined }
+  const master = table({
+    label: 'master',
+    messages: [Allocation, InverseAllocation],
+    init: () => undefined,
+    handlers: {
+      ALLOCATION(_state, { shares }: Payload<typeof Allocation>) {
+        for (const share of shares) sink.shares.push(share)
+      },
+      INVERSE_ALLOCATION() {
+        sink.ended()
+      },
+    },
+  })
+  const node = await startNode({
+    name: 'bench',
+    ports: systemPorts({
+      transport: memoryBroker({ clock: systemClock }).transport('bench'),
+      log: { write() {} },
+    }),
+    // Runs are asked for, not waited for.
+    children: [
+      child(allocator({ allocationIntervalMs: 3600_000, ...options })),
+      child({ id: 'master', behaviour: master, args: undefined }),
+    ],
+  })
+  const world: AllocatorWorld = {
+    node,
+    turn(run) {
+      const cell = node.cell('master')!
+      node.call(cell, () => run(cell))
+    },
+    send: (message, body) => world.turn((cx) => cx.send(to, message, body)),
+    async addFrameworks(frameworks) {
+      world.turn((cx) => {
+        for (const framework of frameworks) {
+          cx.send(to, AddFramework, { framework, active: true, used: [] })
+        }
+      })
+      await world.handled()
+    },
+    async addAgents(agents) {
+      const start = performance.now()
+      for (let at = 0; at < agents.length; at += 100) {
+        world.send(AddAgents, { agents: agents.slice(at, at + 100) })
+      }
+      await world.handled()
+      return performance.now() - start
+    },
+    async cycle(begin = () => world.send(ActivateFramework, { framework_id: SENTINEL })) {
+      const inverse_offers = [{ framework_id: SENTINEL, agent_id: SENTINEL }]
+      world.send(UpdateInverseOffer, { inverse_offers })
+      await world.handled()
+      sink.shares = []
+      const turns = watchTurns()
+      const start = performance.now()
+      await new Promise<void>((resolve) => {
+        sink.ended = resolve
+        begin()
+      })
+      const ms = performance.now() - start
+      return { shares: sink.shares, ms, turnMsMax: turns.stop() }
+    },
+    async giveBack(shares, refuseSeconds) {
+      // A decline holds the offers of one event: hundreds.
+      for (let at = 0; at < shares.length; at += 500) {
+        const batch = { shares: shares.slice(at, at + 500), used: false }
+        const filter = refuseSeconds === undefined ? {} : { refuse_seconds: refuseSeconds }
+        world.send(RecoverResources, { ...batch, ...filter })
+      }
+      await world.handled()
+    },
+    async handled() {
+      while (node.backlog > 0) await new Promise((resolve) => setImmediate(resolve))
+    },
+    stop: () => node.stop(),
+  }
+  await world.addFrameworks([framework(SENTINEL, [SENTINEL], { suppressed_roles: [SENTINEL] })])
+  await world.addAgents([sentinel()])
+  await world.handled()
+  return world
+}
+
+/** An agent that its framework uses as a whole, in maintenance. */
+function sentinel(): NewAgent {
+  const total = [scalar('cpus', 1)]
+  return {
+    ...agent(SENTINEL, total, [
+      { framework_id: SENTINEL, role: SENTINEL, agent_id: SENTINEL, resources: total },
+    ]),
+    unavailability: { start: { nanoseconds: 0 } },
+  }
+}
+
+export function framework(
+  framework_id: string,
+  roles: string[],
+  more: Partial<FrameworkOptions> = {},
+): FrameworkOptions {
+  return { framework_id, roles, suppressed_roles: [], capabilities: ['MULTI_ROLE'], ...more }
+}
+
+export function agent(agent_id: string, total: Resource[], used: Share[] = []): NewAgent {
+  return { agent_id, hostname: agent_id, attributes: [], active: true, total, used }
+}
+
+export function scalar(name: string, value: number): Resource {
+  return { name, type: 'SCALAR', scalar: { value } }
+}
+
+/** Ports from 31000 on: so many fragments of ten, each with ten others behind it. */
+export function ports(fragments: number): Resource {
+  const range = Array.from({ length: fragments }, (_, i) => ({
+    begin: 31_000 + i * 20,
+    end: 31_009 + i * 20,
+  }))
+  return { name: 'ports', type: 'RANGES', ranges: { range } }
+}
+
+export function portsUpTo(end: number): Resource {
+  return { name: 'ports', type: 'RANGES', ranges: { range: [{ begin: 31_000, end }] } }
+}
+
+/** Watches how long the event loop is kept from its next turn. */
+function watchTurns(): { stop(): number } {
+  let max = 0
+  let last = performance.now()
+  let running = true
+  const look = () => {
+    const now = performance.now()
+    max = Math.max(max, now - last)
+    last = now
+    if (running) setImmediate(look)
+  }
+  setImmediate(look)
+  return {
+    stop() {
+      running = false
+      // What has kept the loop since its last turn counts too.
+      return Math.max(max, performance.now() - last)
+    },
+  }
+}
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** What is alive, once the timers and turns of a world that has ended have let go of it. */
+export async function heapMiB(): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  collectGarbage()
+  const { heapUsed, external } = process.memoryUsage()
+  return (heapUsed + external) / 2 ** 20
+}
