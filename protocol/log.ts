@@ -301,6 +301,14 @@ export const Truncate = message(
   Type.Object({ position: Uint64 }),
 )
 
+/** Owner -> writer. Answered if nobody else was elected before it was asked; LOG_NOT_WRITER otherwise. */
+export const Confirm = message(
+  'CONFIRM',
+  'Ask a quorum whether this epoch is still the highest: what was read under it is then up to date.',
+  Type.Object({ epoch: Uint64 }),
+  Type.Object({}),
+)
+
 /** Owner -> writer: hand over. The lease ends at once. */
 export const Resign = message(
   'RESIGN',
@@ -310,7 +318,7 @@ export const Resign = message(
 )
 
 /** What a writer takes. */
-export const writerMessages = [Elect, Append, Truncate, Resign] as const
+export const writerMessages = [Elect, Append, Truncate, Confirm, Resign] as const
 
 /** Writer -> its owner: nobody else is elected before this time of this node's monotonic clock. */
 export const LeaseExtended = message(

@@ -25,8 +25,10 @@ export interface Batch {
 export interface Coordinator {
   readonly ensemble: Ensemble
   phase: 'IDLE' | 'ELECTING' | 'FILLING' | 'ELECTED'
-  /** Highest proposal used or heard of; while ELECTED the one that all writes carry. */
+  /** The last one used; while ELECTED the one that all writes carry. */
   proposal: number
+  /** The highest one that another was heard to have. */
+  heard: number
   promises: Tally<Promised>
   /** First position of this reign. */
   first: number
@@ -43,6 +45,7 @@ export function newCoordinator(ensemble: Ensemble): Coordinator {
     ensemble,
     phase: 'IDLE',
     proposal: 0,
+    heard: 0,
     promises: new Tally(ensemble),
     first: 0,
     next: 0,
@@ -58,7 +61,7 @@ export function newCoordinator(ensemble: Ensemble): Coordinator {
 export function elect(coordinator: Coordinator, promised: number): number {
   resign(coordinator)
   coordinator.phase = 'ELECTING'
-  coordinator.proposal = Math.max(coordinator.proposal, promised) + 1
+  coordinator.proposal = Math.max(coordinator.proposal, coordinator.heard, promised) + 1
   coordinator.promises = new Tally(coordinator.ensemble)
   return coordinator.proposal
 }
@@ -81,7 +84,7 @@ export function onPromise(coordinator: Coordinator, node: string, vote: Vote<Pro
       return { type: 'FILL', index: Math.max(...promises.accepts.map(({ end }) => end ?? 0)) }
     default:
       resign(coordinator)
-      coordinator.proposal = Math.max(coordinator.proposal, promises.promised)
+      coordinator.heard = Math.max(coordinator.heard, promises.promised)
       return { type: 'LOST', promised: promises.promised }
   }
 }
@@ -134,7 +137,7 @@ export function onWrite(
       return advance(coordinator)
     default:
       resign(coordinator)
-      coordinator.proposal = Math.max(coordinator.proposal, batch.tally.promised)
+      coordinator.heard = Math.max(coordinator.heard, batch.tally.promised)
       return { type: 'LOST', promised: batch.tally.promised }
   }
 }

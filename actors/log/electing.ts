@@ -18,7 +18,7 @@ import { voteOf } from './catch-up.ts'
 import * as coordinators from './coordinator.ts'
 import { Tally } from './quorum.ts'
 import { replicaOf, timing } from './state.ts'
-import { stepDown, type WriterState, whyLost } from './writer-state.ts'
+import { notWriter, stepDown, type WriterState, whyLost } from './writer-state.ts'
 
 /** Times in a lease that its extension is asked for. */
 const EXTENSIONS = 4
@@ -135,6 +135,35 @@ function complete(state: WriterState, index: number, askedMs: number, cx: Contex
       extend(state, cx)
     }
   })
+}
+
+// ---- being still the writer
+
+/**
+ * Answers the request in service once a quorum has told that it has promised to nobody above this epoch:
+ * whoever was elected since needed one of them.
+ */
+export function confirm(state: WriterState, cx: Context): void {
+  const { args, coordinator } = state
+  const { replicas, quorum } = args.ensemble
+  const { proposal } = coordinator
+  const held = cx.hold()
+  const current = sameTerm(state)
+  let [agreeing, outstanding, open] = [0, replicas.length, true]
+  for (const node of replicas) {
+    cx.ask(replicaOf(args, node), Positions, {}, { timeoutMs: timing.requestMs }, (outcome) => {
+      outstanding--
+      if (outcome.ok && outcome.value.status === 'VOTING' && outcome.value.promised <= proposal) {
+        agreeing++
+      }
+      if (!open) return
+      if (agreeing >= quorum && current()) cx.answer(held, {})
+      else if (agreeing + outstanding < quorum || !current()) {
+        cx.deny(held, notWriter(state, proposal, 'no quorum of replicas confirms it'))
+      } else return
+      open = false
+    })
+  }
 }
 
 // ---- the lease

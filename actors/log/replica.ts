@@ -143,8 +143,12 @@ export function write(
   if (replica.status !== 'VOTING') return { type: 'IGNORED' }
   let bytes = 0
   for (const { position, body } of entries) {
-    // Nothing may be accepted any more where something is learned, and the writer need not wait for it.
-    if (position < replica.begin || replica.learned.has(position)) return { type: 'IGNORED' }
+    // Nothing may be accepted any more where something is learned. To who has been replaced that is said,
+    // so that it does not try again and again.
+    if (position < replica.begin || replica.learned.has(position)) {
+      const { promised } = replica
+      return proposal < promised ? { type: 'REJECT', promised } : { type: 'IGNORED' }
+    }
     const promised = replica.open.get(position)?.promised ?? replica.promised
     if (proposal < promised) return { type: 'REJECT', promised }
     bytes += sizeOf(body)

@@ -10,7 +10,7 @@ import { failure } from '../../protocol/errors.ts'
 import { writerMessages } from '../../protocol/log.ts'
 import { type ChildSpec, child, table } from '../../src/runtime/index.ts'
 import { take } from './appending.ts'
-import { elect } from './electing.ts'
+import { confirm, elect } from './electing.ts'
 import type { LogArgs } from './state.ts'
 import {
   newWriter,
@@ -54,6 +54,11 @@ const behaviour = table<WriterState, typeof writerMessages, LogArgs>({
         const reason = `the log ends at ${chosen}`
         cx.refuse(failure('LOG_POSITION', { log: state.args.id, position: to, reason }))
       } else take(state, cx, epoch, { type: 'TRUNCATE', to })
+    },
+
+    CONFIRM(state, { epoch }, cx) {
+      if (writes(state, epoch)) confirm(state, cx)
+      else cx.refuse(notWriter(state, epoch, 'another epoch has begun'))
     },
 
     RESIGN(state, { epoch }, cx) {

@@ -5,7 +5,7 @@
 import { log } from '../../actors/log/index.ts'
 import type { ReplicaState } from '../../actors/log/state.ts'
 import { Append, CatchUp, Elect, Positions, Read } from '../../protocol/log.ts'
-import { type Node, pid, type StoreOperation } from '../../src/runtime/index.ts'
+import { type ChildSpec, type Node, pid, type StoreOperation } from '../../src/runtime/index.ts'
 import { type Probe, type World, world } from './nodes.ts'
 import { assert } from './suite.ts'
 
@@ -28,7 +28,12 @@ export interface Cluster {
 
 export async function cluster(
   size: number,
-  options: { readonly autoInitialize?: boolean; readonly seed?: number } = {},
+  options: {
+    readonly autoInitialize?: boolean
+    readonly seed?: number
+    /** What else runs on a node. */
+    readonly beside?: (node: string) => readonly ChildSpec[]
+  } = {},
 ): Promise<Cluster> {
   const w = world({ seed: options.seed ?? 1 })
   const names = ['a', 'b', 'c', 'd', 'e'].slice(0, size)
@@ -41,7 +46,8 @@ export async function cluster(
     async start(name) {
       const { autoInitialize = true } = options
       const path = paths.get(name) as string
-      const children = [log({ path, node: name, replicas: names, autoInitialize })]
+      const replica = log({ path, node: name, replicas: names, autoInitialize })
+      const children = [replica, ...(options.beside?.(name) ?? [])]
       nodes.set(name, await w.start(name, { children }))
     },
     probe: (name) => w.probe(nodes.get(name) as Node),
