@@ -95,15 +95,14 @@ export function unknownResources(
 }
 
 /**
- * Why an operation is not carried out; or, after which the ledger has changed, nothing. `used` are the
- * resources of live tasks and executors, without
- * allocation.
+ * Why an operation is not carried out; or, after which the ledger has changed, nothing. `used` sums up
+ * what live tasks and executors hold, without allocation.
  */
 export function carryOut(
   ledger: Ledger,
   workDir: string,
   { info, resource_version }: Pick<Payload<typeof ApplyOperation>, 'info' | 'resource_version'>,
-  used: Resources,
+  used: () => Resources,
 ): Result<void, Refusal> {
   if (resource_version !== ledger.version) {
     const message = 'the resources of the agent have changed since it was decided on'
@@ -118,8 +117,11 @@ export function carryOut(
     const problem = volumeProblem(volume)
     if (problem !== undefined) return error(problem)
   }
-  if (gone.some((volume) => contains(used, merge([volume])))) {
-    return error('a task or an executor uses the volume')
+  if (gone.length > 0) {
+    const held = used()
+    if (gone.some((volume) => contains(held, merge([volume])))) {
+      return error('a task or an executor uses the volume')
+    }
   }
   const result = applyOperation(ledger.total, operation)
   if (!result.ok) return error(formatFault(result.error))

@@ -36,7 +36,7 @@ export const operations = {
       ledger.operations.has(hex(request.operation_uuid.value))
     )
       return
-    const done = carryOut(ledger, options.work_dir, request, used(state))
+    const done = carryOut(ledger, options.work_dir, request, () => used(state))
     record(state, request, request.info, done.ok ? undefined : done.error, cx)
     // The master has reckoned with it, and perhaps with others that build on it: those are void.
     if (!done.ok && done.error.state === 'OPERATION_ERROR') reportResources(state, cx)

@@ -100,8 +100,8 @@ export function problemOf(
 ): string | undefined {
   const { type = 'UNKNOWN' } = operation
   if (!isSpeculative(type)) return `the operation ${type} needs a resource provider; there is none`
-  const fault = checkOperation(operation, context)
-  return fault && formatFault(fault)
+  const found = checkOperation(operation, context)
+  return found && formatFault(found)
 }
 
 /** What an operation is judged by; without a framework it is an operator's. */
