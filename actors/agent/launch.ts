@@ -6,6 +6,7 @@ import type { RunTasks } from '../../protocol/agent.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { ExecutorInfo } from '../../protocol/v1/command.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
+import { needsCheckpoint, resources as resourcesOf } from '../../src/resources/index.ts'
 import { type Context, type Disk, DiskError, type StoreOperation } from '../../src/runtime/index.ts'
 import { putExecutor, putFramework, putTask } from './checkpoints.ts'
 import { deliver, end, idsOf, settle, startExecutor } from './executors.ts'
@@ -137,8 +138,9 @@ function checkpoint(
         checkpointed(state, executor, tasks, outcome.value, cx)
       },
     )
-  // Its volumes may be those of an operation that came just before.
-  whenWritten(state, start)
+  // Its volumes may be those of an operation that came just before; other tasks need not wait for it.
+  if (resourcesOf(used).some(needsCheckpoint)) whenWritten(state, start)
+  else start()
 }
 
 /** The link `latest` follows the newest run. */

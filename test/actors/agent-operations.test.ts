@@ -173,6 +173,22 @@ test('a task finds its volume in its sandbox, though both were ordered at once',
   await lab.world.stop()
 })
 
+test('other tasks do not wait until the data of a volume is removed', async () => {
+  const lab = await withVolume()
+  const isRemoval = (operation: string) => operation === 'removeTree'
+  lab.world
+    .ports('a')
+    .disk.setFaults({ latencyMs: (operation) => (isRemoval(operation) ? 60_000 : 0) })
+  lab.apply(destroy(volume('v1', 40)))
+  lab.master.run(lab.node, [commandTask('t1', 'true')])
+  await lab.world.advance(5000)
+  assert.ok(lab.master.statusesOf('t1').includes('TASK_STARTING'))
+  assert.is(lab.states.length, 2)
+  await lab.world.advance(60_000)
+  assert.is(lab.states.includes('op-3 OPERATION_FINISHED'), true)
+  await lab.world.stop()
+})
+
 test('a task on a volume that is not there is dropped', async () => {
   const lab = await AgentLab.start()
   lab.master.run(lab.node, [commandTask('t1', 'true', { resources: [volume('v1', 40)] })])
