@@ -14,6 +14,11 @@ export const AgentOptions = Type.Object({
     description: 'as in cpus:4;mem:8192;ports:[31000-32000]; what is left out is detected',
   }),
   attributes: Type.String({ default: '', description: 'as in rack:r7;zone:b' }),
+  fault_domain: Type.String({
+    default: '',
+    description: 'REGION/ZONE that the agent is in',
+    placeholder: 'REGION/ZONE',
+  }),
   hostname: Type.String({ default: '', description: "name in offers; default is the host's" }),
   switch_user: Type.Boolean({
     default: false,

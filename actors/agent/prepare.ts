@@ -12,8 +12,10 @@ import {
   equalAttributes,
   formatAttributes,
   formatFault,
+  formatFaultDomain,
   formatResources,
   parseAttributes,
+  parseFaultDomain,
   parseResources,
   resources,
   toWire,
@@ -84,12 +86,17 @@ async function describeAgent(options: AgentOptions, ports: Ports): Promise<Agent
   if (!attributes.ok) {
     throw new MesetaError('USAGE', { problem: `attributes: ${formatFault(attributes.error)}` })
   }
+  const domain = options.fault_domain === '' ? undefined : parseFaultDomain(options.fault_domain)
+  if (domain?.ok === false) {
+    throw new MesetaError('USAGE', { problem: `fault_domain: ${formatFault(domain.error)}` })
+  }
   const wire = toWire(agentResources(given.value, await detect(options, ports)), 'post')
   if (!wire.ok) throw new MesetaError('USAGE', { problem: formatFault(wire.error) })
   return {
     hostname: options.hostname === '' ? ports.host.hostname : options.hostname,
     resources: wire.value,
     attributes: attributes.value,
+    ...(domain !== undefined && { domain: domain.value }),
   }
 }
 
@@ -144,6 +151,8 @@ export function differenceOf(before: AgentInfo, now: AgentInfo): string | undefi
   if (!equalAttributes(knew, knows)) {
     return `its attributes were '${formatAttributes(knew)}' and are '${formatAttributes(knows)}'`
   }
+  const [was, is] = [formatFaultDomain(before.domain), formatFaultDomain(now.domain)]
+  if (was !== is) return `its fault domain was '${was}' and is '${is}'`
   return undefined
 }
 

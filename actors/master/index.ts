@@ -33,7 +33,7 @@ import { parseWeights } from './leadership.ts'
 import { lifecycle } from './machine.ts'
 import { makeOffers } from './offers.ts'
 import { operationUpdated } from './operations.ts'
-import { MasterOptions } from './options.ts'
+import { domainOf, MasterOptions } from './options.ts'
 import { registerAgent, unregisterAgent } from './registration.ts'
 import { oversubscribedUpdated, resourcesUpdated } from './reports.ts'
 import { reregisterAgent } from './reregistration.ts'
@@ -102,6 +102,12 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
   },
 })
 
+/** The region that agents are compared with, for the allocator. */
+function regionOf(options: MasterOptions): { region?: string } {
+  const region = domainOf(options)?.fault_domain?.region.name
+  return region === undefined ? {} : { region }
+}
+
 export default nodeModule({
   name: 'master',
   summary: 'Admits agents, offers their resources to frameworks, and keeps the books of tasks.',
@@ -122,6 +128,11 @@ export default nodeModule({
       policy: await loadPolicy(options.allocator),
       allocationIntervalMs: options.allocation_interval_ms,
       minAllocatableResources: options.min_allocatable_resources,
+      filterGpuResources: options.filter_gpu_resources,
+      fairSharingExcludedResourceNames: options.fair_sharing_excluded_resource_names,
+      recoveryFactor: options.allocator_agent_recovery_factor,
+      recoveryTimeoutMs: options.allocator_recovery_timeout_ms,
+      ...regionOf(options),
     })
     const args = {
       options,

@@ -12,6 +12,7 @@ import { listenForSilence } from './liveness.ts'
 import { store } from './registry.ts'
 import type { MasterState } from './state.ts'
 import { markMissing } from './unreachable.ts'
+import { watchWhitelist } from './whitelist.ts'
 
 /**
  * Agents that come back in a second, at most. If all of a large cluster came at once, the word of the
@@ -27,6 +28,7 @@ export function lead(state: MasterState, cx: Context): void {
   listenForSilence(state, cx)
   openIntake(state.options.max_queued_calls_per_framework, cx)
   settleWeights(state, cx)
+  watchWhitelist(state, cx)
   announce(
     state,
     'leader',

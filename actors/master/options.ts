@@ -1,5 +1,7 @@
 /** What an operator may set on a master. Defaults are Mesos' (master.md §17). */
 import Type, { type Static } from 'typebox'
+import type { DomainInfo } from '../../protocol/v1/agent.ts'
+import { formatFault, parseFaultDomain } from '../../src/resources/index.ts'
 
 const milliseconds = (description: string, value: number) =>
   Type.Number({ description: `${description}, in milliseconds`, default: value, minimum: 1 })
@@ -49,6 +51,34 @@ export const MasterOptions = Type.Object({
     description: 'least that is worth an offer: ";" is and, "|" is or',
     default: 'cpus:0.01|mem:32',
   }),
+  filter_gpu_resources: Type.Boolean({
+    description: 'agents with gpus are offered only to frameworks with GPU_RESOURCES',
+    default: true,
+  }),
+  fair_sharing_excluded_resource_names: Type.Array(Type.String(), {
+    description: 'resources that do not count in shares',
+    default: [],
+  }),
+  fault_domain: Type.String({
+    description:
+      'REGION/ZONE of this master; agents of other regions are offered only to frameworks with REGION_AWARE',
+    default: '',
+    placeholder: 'REGION/ZONE',
+  }),
+  whitelist: Type.String({
+    description:
+      'file with the hosts whose agents are offered, one on a line, read every 5 seconds; default: all',
+    default: '',
+    placeholder: 'FILE',
+  }),
+  allocator_agent_recovery_factor: Type.Number({
+    description:
+      'after a failover with quotas nothing is offered before this part of the agents is back',
+    default: 0.8,
+    minimum: 0,
+    maximum: 1,
+  }),
+  allocator_recovery_timeout_ms: milliseconds('but it is waited for no longer than this', 600_000),
   weights: Type.Array(Type.String(), { description: 'ROLE=WEIGHT, ...', default: [] }),
   agent_ping_timeout_ms: milliseconds('an agent must answer a ping within this time', 15_000),
   max_agent_ping_timeouts: count('unanswered pings after which an agent is unreachable', 5),
@@ -68,3 +98,14 @@ export const MasterOptions = Type.Object({
   max_queued_calls_per_framework: count('calls of one framework that may wait', 10_000),
 })
 export type MasterOptions = Static<typeof MasterOptions>
+
+/**
+ * The fault domain that the master is in.
+ * @throws Error if it cannot be read
+ */
+export function domainOf({ fault_domain }: MasterOptions): DomainInfo | undefined {
+  if (fault_domain === '') return undefined
+  const parsed = parseFaultDomain(fault_domain)
+  if (!parsed.ok) throw new Error(`fault_domain: ${formatFault(parsed.error)}`)
+  return parsed.value
+}

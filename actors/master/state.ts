@@ -23,7 +23,7 @@ import type { Resources } from '../../src/resources/index.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
 import type { Probe } from './liveness.ts'
 import type { Counters } from './metrics.ts'
-import type { MasterOptions } from './options.ts'
+import { domainOf, type MasterOptions } from './options.ts'
 
 export interface Agent {
   readonly id: string
@@ -162,6 +162,7 @@ export function newState(
   cx: Context,
 ): MasterState {
   const hostname = options.hostname || cx.host.hostname
+  const domain = domainOf(options)
   return {
     options,
     masters,
@@ -169,7 +170,15 @@ export function newState(
     registrar,
     allocator,
     // Nobody connects to an address of the master: the broker stands in between.
-    info: { id: cx.newId(), ip: 0, port: 0, hostname, pid: cx.self, version: VERSION },
+    info: {
+      id: cx.newId(),
+      ip: 0,
+      port: 0,
+      hostname,
+      pid: cx.self,
+      version: VERSION,
+      ...(domain !== undefined && { domain }),
+    },
     startMs: cx.now(),
     electedMs: 0,
     epoch: 0,

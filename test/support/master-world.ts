@@ -17,6 +17,7 @@ import {
 import { decode, encode, type Format } from '../../protocol/codec.ts'
 import type { Message, Payload } from '../../protocol/message.ts'
 import type {
+  AgentInfo,
   FrameworkInfo,
   OperationState,
   Resource,
@@ -53,7 +54,7 @@ export interface MasterWorld {
   node: Node
   /** What the allocator was told, oldest first. */
   readonly told: Received[]
-  agent(name: string, resources?: Resource[]): Promise<TestAgent>
+  agent(name: string, resources?: Resource[], more?: Partial<AgentInfo>): Promise<TestAgent>
   framework(info?: Partial<FrameworkInfo>, options?: FrameworkOptions): Promise<TestFramework>
   /** Asks the operator API. */
   operate(call: object, format?: Format): Promise<Document>
@@ -103,8 +104,8 @@ export async function masterWorld(options: Partial<MasterOptions> = {}): Promise
     world: w,
     node: await startMaster(),
     told,
-    async agent(name, resources = [scalar('cpus', 4), scalar('mem', 1024)]) {
-      const agent = new TestAgent(self, await w.start(name), name, resources)
+    async agent(name, resources = [scalar('cpus', 4), scalar('mem', 1024)], more = {}) {
+      const agent = new TestAgent(self, await w.start(name), name, resources, more)
       await agent.begin()
       return agent
     },
@@ -163,6 +164,7 @@ export class TestAgent {
   readonly master: MasterWorld
   readonly name: string
   readonly resources: Resource[]
+  readonly more: Partial<AgentInfo>
   readonly node: Node
   probe!: Probe
   id = ''
@@ -170,16 +172,23 @@ export class TestAgent {
   resourceVersion = 'v1'
   #serial = 0
 
-  constructor(master: MasterWorld, node: Node, name: string, resources: Resource[]) {
+  constructor(
+    master: MasterWorld,
+    node: Node,
+    name: string,
+    resources: Resource[],
+    more: Partial<AgentInfo> = {},
+  ) {
     this.master = master
     this.node = node
     this.name = name
     this.resources = resources
+    this.more = more
   }
 
   get info() {
     const { name: hostname, resources, id: value } = this
-    return { hostname, resources, ...(value !== '' && { id: { value } }) }
+    return { hostname, resources, ...this.more, ...(value !== '' && { id: { value } }) }
   }
 
   /** A new life of the agent's actor, which registers. */
