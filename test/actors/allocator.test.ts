@@ -303,6 +303,18 @@ test('frameworks on an agent are asked once to give it back before its maintenan
   await w.stop()
 })
 
+// AddAgentWithUnknownFrameworkAndMaintenance (MESOS-10109)
+test('frameworks that are not known yet are asked when they are', async () => {
+  const { w, master, asked } = await scene()
+  const [agent] = agentsOf('a').agents
+  const used = [{ framework_id: 'f', role: '*', agent_id: 'a', resources: documents('cpus:1') }]
+  await master.send(to, AddAgents, { agents: [{ ...agent!, used, unavailability }] })
+  assert.equal(asked(), [])
+  await master.send(to, AddFramework, frameworkOf('f'))
+  assert.equal(asked(), ['f a'])
+  await w.stop()
+})
+
 test('who has answered is asked again after the time of its filter, or when offers are revived', async () => {
   const { w, master, asked } = await scene()
   const inverse_offers = [{ framework_id: 'f', agent_id: 'a' }]

@@ -182,6 +182,18 @@ test('an inactive agent is not offered and still counts', () => {
   assert.is(b.run().length, 1)
 })
 
+// NonScalarReservationTrackingMESOS_9555
+test('reserved ports of several agents come and go with them', () => {
+  const b = books()
+  b.quota('r', 'cpus:1')
+  b.framework('f', ['r'])
+  for (const id of ['a', 'b']) b.agent(id, 'cpus:1;mem:64;ports(r):[1-4]')
+  assert.is(b.run().length, 2)
+  b.removeAgent('a')
+  b.agent('c', 'cpus:1;mem:64;ports(r):[5-9]')
+  assert.equal(b.run()[0]?.resources, documents('cpus:1;mem:64;ports(r):[5-9]'))
+})
+
 test('a role that was left keeps what it holds, gets no more, and is gone when that is given back', () => {
   const b = books()
   b.framework('f', ['r1'])

@@ -98,6 +98,18 @@ test('an agent that does not know several roles is for frameworks that do not ei
   assert.equal(told(b.run()), ['single old cpus:1 mem:64'])
 })
 
+// UpdateSlaveCapabilities
+test('an agent that has learned to is offered from then on', () => {
+  const b = books()
+  b.framework('f', ['eng/dev'])
+  b.agent('a', 'cpus:1;mem:64', { capabilities: ['MULTI_ROLE'] })
+  assert.equal(offered(b), [])
+  const update = { agent_id: 'a', total: documents('cpus:1;mem:64'), attributes: [] }
+  assert.is(updateAgent(b.cluster, { ...update, capabilities: ['MULTI_ROLE'] }), undefined)
+  updateAgent(b.cluster, { ...update, capabilities: ['MULTI_ROLE', 'HIERARCHICAL_ROLE'] })
+  assert.equal(offered(b), ['a'])
+})
+
 test('an agent that does not know roles below others is for top-level roles', () => {
   const b = books()
   b.framework('deep', ['a/b'])
