@@ -1,13 +1,15 @@
 /**
  * What a master and its registrar say to each other. The registrar keeps what must survive every master:
- * which agents are admitted, unreachable or gone, and the epoch. An operation is answered only after it
+ * which agents are admitted, unreachable or gone, what operators decided about them, and the epoch. An operation is answered only after it
  * is durable. Spec: replicated-log.md §11, master.md §2-3.
  */
 import Type, { type Static } from 'typebox'
 import { message } from './message.ts'
 import { mapOf, Uint64 } from './schema.ts'
-import { AgentInfo } from './v1/agent.ts'
-import { AgentId, TimeInfo } from './v1/ids.ts'
+import { AgentInfo, DrainConfig, DrainInfo } from './v1/agent.ts'
+import { AgentId, MachineId, TimeInfo, Unavailability } from './v1/ids.ts'
+import { MachineInfo } from './v1/maintenance.ts'
+import { QuotaConfig } from './v1/quota.ts'
 
 const Since = Type.Object({ agent_id: AgentId, timestamp: TimeInfo })
 
@@ -20,6 +22,13 @@ export const Registry = Type.Object({
   gone: Type.Array(Since),
   /** Role -> weight. */
   weights: mapOf(Type.Number({ exclusiveMinimum: 0 })),
+  /** Of agents that are admitted or unreachable: it outlives their absence. */
+  drains: Type.Array(Type.Object({ agent_id: AgentId, drain_info: DrainInfo })),
+  /** Agents that are not offered, those that are drained too. */
+  deactivated: Type.Array(AgentId),
+  /** Those in the maintenance schedule; all others are up. */
+  machines: Type.Array(MachineInfo),
+  quotas: Type.Array(QuotaConfig),
 })
 export type Registry = Static<typeof Registry>
 
@@ -44,6 +53,24 @@ export const RegistryOperation = Type.Union([
     type: Type.Literal('UPDATE_WEIGHTS'),
     weights: mapOf(Type.Number({ exclusiveMinimum: 0 })),
   }),
+  /** Of an agent that is admitted or unreachable: it is deactivated with that. */
+  Type.Object({ type: Type.Literal('DRAIN_AGENT'), agent_id: AgentId, config: DrainConfig }),
+  /** Only what drains can be drained. */
+  Type.Object({ type: Type.Literal('MARK_AGENT_DRAINED'), agent_id: AgentId }),
+  Type.Object({ type: Type.Literal('DEACTIVATE_AGENT'), agent_id: AgentId }),
+  /** Not while it drains. */
+  Type.Object({ type: Type.Literal('REACTIVATE_AGENT'), agent_id: AgentId }),
+  /** The whole schedule anew. Does not apply if a machine that is down is not in it. */
+  Type.Object({
+    type: Type.Literal('UPDATE_SCHEDULE'),
+    machines: Type.Array(Type.Object({ id: MachineId, unavailability: Unavailability })),
+  }),
+  /** All of these must be in the schedule, and not down. */
+  Type.Object({ type: Type.Literal('START_MAINTENANCE'), machines: Type.Array(MachineId) }),
+  /** All of these must be down; they leave the schedule. */
+  Type.Object({ type: Type.Literal('STOP_MAINTENANCE'), machines: Type.Array(MachineId) }),
+  /** A role without guarantees and limits has no quota afterwards. */
+  Type.Object({ type: Type.Literal('UPDATE_QUOTA'), quota_configs: Type.Array(QuotaConfig) }),
 ])
 export type RegistryOperation = Static<typeof RegistryOperation>
 

@@ -7,7 +7,13 @@ import Type, { type Static } from 'typebox'
 import { encode, unpack } from '../../protocol/codec.ts'
 import { type Check, checker } from '../../protocol/message.ts'
 import { err, ok, type Result } from '../../protocol/result.ts'
-import { AgentInfo, TimeInfo } from '../../protocol/v1/index.ts'
+import {
+  AgentInfo,
+  DrainInfo,
+  MachineInfo,
+  QuotaConfig,
+  TimeInfo,
+} from '../../protocol/v1/index.ts'
 import type { Change, Contents, Kind } from './registry.ts'
 
 /** What stands at a position of the log. */
@@ -30,6 +36,10 @@ const checks: Readonly<Record<Kind, Check>> = {
   unreachable: checker('timestamp', TimeInfo),
   gone: checker('timestamp', TimeInfo),
   weights: checker('weight', Type.Number({ exclusiveMinimum: 0 })),
+  drains: checker('drain_info', DrainInfo),
+  deactivated: checker('deactivated', Type.Literal(true)),
+  machines: checker('machine', MachineInfo),
+  quotas: checker('quota_config', QuotaConfig),
 }
 
 export function encodeEntry(epoch: number, changes: readonly Change[]): Uint8Array {

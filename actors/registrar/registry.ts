@@ -4,7 +4,15 @@
  * replicated-log.md §11.
  */
 import type { Registry, RegistryOperation } from '../../protocol/registrar.ts'
-import type { AgentInfo, TimeInfo } from '../../protocol/v1/index.ts'
+import {
+  type AgentInfo,
+  type DrainInfo,
+  type MachineId,
+  type MachineInfo,
+  machineKey,
+  type QuotaConfig,
+  type TimeInfo,
+} from '../../protocol/v1/index.ts'
 
 /** What the registrar knows; the same as on disk, except for what is being written. */
 export interface Contents {
@@ -14,16 +22,24 @@ export interface Contents {
   readonly unreachable: Map<string, TimeInfo>
   readonly gone: Map<string, TimeInfo>
   readonly weights: Map<string, number>
+  readonly drains: Map<string, DrainInfo>
+  readonly deactivated: Map<string, true>
+  /** By `machineKey`. */
+  readonly machines: Map<string, MachineInfo>
+  readonly quotas: Map<string, QuotaConfig>
 }
 
 /** One kind of record; together with an id it is the key of a record in the store. */
-export type Kind = 'admitted' | 'unreachable' | 'gone' | 'weights'
+export type Kind = Exclude<keyof Contents, 'epoch'>
+
+/** What the records hold. */
+type Value = { [K in Kind]: Contents[K] extends Map<string, infer V> ? V : never }[Kind]
 
 /** A record to write, or to delete where there is no `value`. */
 export interface Change {
   readonly kind: Kind
   readonly id: string
-  readonly value?: AgentInfo | TimeInfo | number
+  readonly value?: Value
 }
 
 export function emptyContents(): Contents {
@@ -33,6 +49,10 @@ export function emptyContents(): Contents {
     unreachable: new Map(),
     gone: new Map(),
     weights: new Map(),
+    drains: new Map(),
+    deactivated: new Map(),
+    machines: new Map(),
+    quotas: new Map(),
   }
 }
 
@@ -48,6 +68,13 @@ export function toRegistry(contents: Contents): Registry {
     unreachable: since(contents.unreachable),
     gone: since(contents.gone),
     weights: Object.fromEntries(contents.weights),
+    drains: [...contents.drains].map(([value, drain_info]) => ({
+      agent_id: { value },
+      drain_info,
+    })),
+    deactivated: [...contents.deactivated.keys()].map((value) => ({ value })),
+    machines: [...contents.machines.values()],
+    quotas: [...contents.quotas.values()],
   }
 }
 
@@ -75,18 +102,111 @@ export function apply(contents: Contents, operation: RegistryOperation): Change[
     case 'MARK_GONE':
       return moveOut(contents, 'gone', operation.agent_id.value, operation.timestamp)
     case 'REMOVE_AGENT':
-      return remove(contents, 'admitted', operation.agent_id.value)
+      return leave(contents, 'admitted', operation.agent_id.value)
     case 'PRUNE':
       return [
-        ...operation.unreachable.flatMap((id) => remove(contents, 'unreachable', id.value)),
+        ...operation.unreachable.flatMap((id) => leave(contents, 'unreachable', id.value)),
         ...operation.gone.flatMap((id) => remove(contents, 'gone', id.value)),
       ]
     case 'UPDATE_WEIGHTS':
-      return Object.entries(operation.weights).map(([id, value]) => {
-        contents.weights.set(id, value)
-        return { kind: 'weights', id, value }
+      return Object.entries(operation.weights).map(([id, value]) =>
+        put(contents, 'weights', id, value),
+      )
+    case 'UPDATE_QUOTA':
+      return operation.quota_configs.flatMap((config) =>
+        isEmptyQuota(config)
+          ? remove(contents, 'quotas', config.role)
+          : [put(contents, 'quotas', config.role, config)],
+      )
+    case 'DRAIN_AGENT':
+    case 'MARK_AGENT_DRAINED':
+    case 'DEACTIVATE_AGENT':
+    case 'REACTIVATE_AGENT':
+      return applyToService(contents, operation)
+    case 'UPDATE_SCHEDULE':
+    case 'START_MAINTENANCE':
+    case 'STOP_MAINTENANCE':
+      return applyToMachines(contents, operation)
+  }
+}
+
+type OperationOf<Type extends RegistryOperation['type']> = Extract<
+  RegistryOperation,
+  { type: Type }
+>
+
+/** Taking agents out of service and back; states.md §4.3. */
+function applyToService(
+  contents: Contents,
+  operation: OperationOf<
+    'DRAIN_AGENT' | 'MARK_AGENT_DRAINED' | 'DEACTIVATE_AGENT' | 'REACTIVATE_AGENT'
+  >,
+): Change[] {
+  const id = operation.agent_id.value
+  if (!contents.admitted.has(id) && !contents.unreachable.has(id)) return []
+  const drain = contents.drains.get(id)
+  switch (operation.type) {
+    case 'DRAIN_AGENT': {
+      const { config } = operation
+      return [
+        put(contents, 'drains', id, { state: 'DRAINING', config }),
+        put(contents, 'deactivated', id, true),
+      ]
+    }
+    case 'MARK_AGENT_DRAINED':
+      if (drain?.state !== 'DRAINING') return []
+      return [put(contents, 'drains', id, { ...drain, state: 'DRAINED' })]
+    case 'DEACTIVATE_AGENT':
+      return [put(contents, 'deactivated', id, true)]
+    case 'REACTIVATE_AGENT':
+      if (drain?.state === 'DRAINING') return []
+      return [...remove(contents, 'deactivated', id), ...remove(contents, 'drains', id)]
+  }
+}
+
+/** Machines and their maintenance; all of an operation or nothing (operator-api.md §B.1). */
+function applyToMachines(
+  contents: Contents,
+  operation: OperationOf<'UPDATE_SCHEDULE' | 'START_MAINTENANCE' | 'STOP_MAINTENANCE'>,
+): Change[] {
+  switch (operation.type) {
+    case 'UPDATE_SCHEDULE': {
+      const scheduled = new Map(operation.machines.map((each) => [machineKey(each.id), each]))
+      const unscheduled = [...contents.machines].filter(([key]) => !scheduled.has(key))
+      if (unscheduled.some(([, { mode }]) => mode === 'DOWN')) return []
+      return [
+        ...unscheduled.flatMap(([key]) => remove(contents, 'machines', key)),
+        ...[...scheduled].map(([key, machine]) => {
+          const mode = contents.machines.get(key)?.mode ?? 'DRAINING'
+          return put(contents, 'machines', key, { ...machine, mode })
+        }),
+      ]
+    }
+    case 'START_MAINTENANCE':
+      return eachInMode(contents, operation.machines, 'DRAINING', (key, machine) =>
+        put(contents, 'machines', key, { ...machine, mode: 'DOWN' }),
+      )
+    case 'STOP_MAINTENANCE':
+      return eachInMode(contents, operation.machines, 'DOWN', (key) => {
+        contents.machines.delete(key)
+        return { kind: 'machines', id: key }
       })
   }
+}
+
+function eachInMode(
+  { machines }: Contents,
+  ids: readonly MachineId[],
+  mode: MachineInfo['mode'],
+  change: (key: string, machine: MachineInfo) => Change,
+): Change[] {
+  const keys = [...new Set(ids.map(machineKey))]
+  if (keys.some((key) => machines.get(key)?.mode !== mode)) return []
+  return keys.map((key) => change(key, machines.get(key)!))
+}
+
+function isEmptyQuota({ guarantees = {}, limits = {} }: QuotaConfig): boolean {
+  return Object.keys(guarantees).length === 0 && Object.keys(limits).length === 0
 }
 
 function isKnown({ admitted, unreachable, gone }: Contents, id: string): boolean {
@@ -94,8 +214,7 @@ function isKnown({ admitted, unreachable, gone }: Contents, id: string): boolean
 }
 
 function admit(contents: Contents, id: string, value: AgentInfo): Change[] {
-  contents.admitted.set(id, value)
-  return [{ kind: 'admitted', id, value }]
+  return [put(contents, 'admitted', id, value)]
 }
 
 /** Into the list of the unreachable or gone; only an agent that is admitted (or unreachable) can go. */
@@ -108,8 +227,28 @@ function moveOut(
   const left = remove(contents, 'admitted', id)
   if (kind === 'gone') left.push(...remove(contents, 'unreachable', id))
   if (left.length === 0) return []
-  contents[kind].set(id, value)
-  return [...left, { kind, id, value }]
+  if (kind === 'gone') left.push(...outOfBooks(contents, id))
+  return [...left, put(contents, kind, id, value)]
+}
+
+/** An agent that leaves for good, and what operators had decided about it. */
+function leave(contents: Contents, kind: 'admitted' | 'unreachable', id: string): Change[] {
+  const left = remove(contents, kind, id)
+  return left.length === 0 ? [] : [...left, ...outOfBooks(contents, id)]
+}
+
+function outOfBooks(contents: Contents, id: string): Change[] {
+  return [...remove(contents, 'drains', id), ...remove(contents, 'deactivated', id)]
+}
+
+function put<K extends Kind>(
+  contents: Contents,
+  kind: K,
+  id: string,
+  value: Value & Parameters<Contents[K]['set']>[1],
+): Change {
+  contents[kind].set(id, value as never)
+  return { kind, id, value }
 }
 
 function remove(contents: Contents, kind: Kind, id: string): Change[] {
