@@ -2,7 +2,7 @@
  * How a writer is elected (replicated-log.md §6, §15): it looks whether it could win, asks for promises,
  * completes the log on its node, and extends its lease from then on.
  */
-import { failure } from '../../protocol/errors.ts'
+import { type Failure, failure } from '../../protocol/errors.ts'
 import {
   Canvass,
   CatchUp,
@@ -96,12 +96,17 @@ function campaign(state: WriterState, promised: number, cx: Context): void {
   const request = { proposal, ...(lease !== undefined && { lease }) }
   const askedMs = cx.monotonic()
   const options = { timeoutMs: timing.requestMs }
+  let leased: Failure | undefined
   for (const node of args.ensemble.replicas) {
     cx.ask(replicaOf(args, node), PromiseRequest, request, options, (outcome) => {
       if (!current()) return
+      if (outcome.ok && outcome.value.type === 'LEASED') {
+        const { holder = 'somebody', remaining_ms } = outcome.value
+        leased = failure('LOG_LEASED', { log: args.id, holder, remaining_ms })
+      }
       const election = coordinators.onPromise(coordinator, node, voteOf(outcome))
       if (election.type === 'FILL') complete(state, election.index, askedMs, cx)
-      else if (election.type === 'LOST') stepDown(state, cx, whyLost(election.promised))
+      else if (election.type === 'LOST') stepDown(state, cx, whyLost(election.promised), leased)
     })
   }
 }

@@ -1,5 +1,5 @@
 /** What a writer holds, and how its reign ends. */
-import { failure } from '../../protocol/errors.ts'
+import { type Failure, failure } from '../../protocol/errors.ts'
 import { type Body, Demoted, type Lease, Release } from '../../protocol/log.ts'
 import type { Context, Pid, ReplyTo } from '../../src/runtime/index.ts'
 import * as coordinators from './coordinator.ts'
@@ -67,7 +67,7 @@ export function stepDown(
   state: WriterState,
   cx: Context,
   reason: string,
-  error = failure('LOG_NOT_ELECTED', { log: state.args.id, reason }),
+  error: Failure = failure('LOG_NOT_ELECTED', { log: state.args.id, reason }),
 ): void {
   const { coordinator, owner, electing } = state
   const led = coordinator.phase === 'ELECTED' || state.queue.length + state.held.size > 0

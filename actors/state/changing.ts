@@ -125,6 +125,7 @@ export function append(
       return
     }
     variable.inFlight = false
+    state.heardMs = cx.monotonic()
     const { position } = outcome.value
     state.chosen = Math.max(state.chosen, position)
     operation.done(position)

@@ -25,6 +25,7 @@ function confirm(state: StateActor, cx: Context): void {
       close(state, failureOf(outcome.error), cx)
       return
     }
+    state.heardMs = cx.monotonic()
     const confirmed = state.confirming ?? []
     state.confirming = undefined
     for (const { run } of confirmed) run()

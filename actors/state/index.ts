@@ -139,18 +139,31 @@ function operation(held: ReplyTo | undefined, cx: Context, run: () => void): Ope
   return { run, fail: (error) => cx.deny(held, error) }
 }
 
-/** Calls `then` when the state is open and nothing of the variable is under way. */
+/** What was heard of the replicas so long ago is asked again before anything is written. */
+const FRESH_MS = 1_000
+
+/**
+ * Calls `then` when the state is open and nothing of the variable is under way. If it was quiet for a while
+ * another may write by now: to find that out before a change is made saves an answer that nobody can rely
+ * on, and the request may begin anew.
+ */
 function look(
   state: StateActor,
   name: string,
   held: ReplyTo | undefined,
   cx: Context,
   then: (variable: Variable | undefined) => void,
+  again = true,
 ): void {
   const settled = operation(held, cx, () => {
     const variable = state.variables.get(name)
     if (variable?.inFlight) variable.waiting.push(settled)
-    else then(variable)
+    else if (cx.monotonic() - state.heardMs <= FRESH_MS) then(variable)
+    else {
+      const retry: Operation['fail'] = (error) =>
+        again ? look(state, name, held, cx, then, false) : cx.deny(held, error)
+      whenConfirmed(state, { run: settled.run, fail: retry }, cx)
+    }
   })
   whenOpen(state, settled, cx)
 }
@@ -169,6 +182,9 @@ function isOther(
   whenConfirmed(state, operation(held, cx, answer), cx)
   return true
 }
+
+/** Another than that of the masters. */
+const LOG_ID = 'state-log'
 
 export default nodeModule({
   name: 'state',
@@ -198,13 +214,14 @@ export default nodeModule({
   children({ work_dir: path, replicas, quorum, log_auto_initialize }, { node }) {
     return [
       log({
+        id: LOG_ID,
         path,
         node,
         replicas: replicas === '' ? [node] : replicas.split(',').map((name) => name.trim()),
         ...(quorum > 0 && { quorum }),
         autoInitialize: log_auto_initialize,
       }),
-      state({ node }),
+      state({ node, log: LOG_ID }),
     ]
   },
 })

@@ -38,6 +38,7 @@ function elect(state: StateActor, attempt: number, cx: Context): void {
       const { epoch, position } = outcome.value
       state.epoch = epoch
       state.chosen = position
+      state.heardMs = cx.monotonic()
       load(state, cx)
     } else if (attempt < ELECTIONS_MAX) {
       const pauseMs = cx.random.next() * PAUSE_MS

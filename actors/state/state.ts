@@ -47,6 +47,8 @@ export interface StateActor extends StateArgs {
   begin: number
   chosen: number
   shortening: boolean
+  /** When a quorum last said that nobody else writes; monotonic. */
+  heardMs: number
 }
 
 /** Values in memory, bytes; others are read from the log when they are asked for. */
@@ -68,6 +70,7 @@ export function newState(args: StateArgs): StateActor {
     begin: 0,
     chosen: -1,
     shortening: false,
+    heardMs: 0,
   }
 }
 

@@ -11,7 +11,7 @@ import { CommandError, commandError, usage } from './errors.ts'
 import { nearest } from './nearest.ts'
 
 /** The components that an operator starts. */
-export const builtInModules = ['master', 'agent'] as const
+export const builtInModules = ['master', 'agent', 'state'] as const
 
 /** This file is TypeScript in the sources and JavaScript in the package; the components beside it too. */
 const extension = extname(fileURLToPath(import.meta.url))

@@ -8,11 +8,13 @@ import { doctorCommand } from './commands/doctor.ts'
 import { eventsCommand } from './commands/events.ts'
 import { frameworkCommand } from './commands/framework.ts'
 import { leaderCommand } from './commands/leader.ts'
+import { logCommand } from './commands/log.ts'
 import { offerCommand } from './commands/offer.ts'
 import { reservationCommand } from './commands/reservation.ts'
 import { runCommand } from './commands/run.ts'
 import { startCommand } from './commands/start.ts'
 import { statusCommand } from './commands/status.ts'
+import { storeCommand } from './commands/store.ts'
 import { taskCommand } from './commands/task.ts'
 import { upCommand } from './commands/up.ts'
 import { versionCommand, versionText } from './commands/version.ts'
@@ -33,6 +35,8 @@ export const commands: readonly CliCommand[] = [
   volumeCommand,
   actorCommand,
   leaderCommand,
+  logCommand,
+  storeCommand,
   doctorCommand,
   completionCommand,
   versionCommand,

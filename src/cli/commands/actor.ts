@@ -1,17 +1,12 @@
 /** `meseta actor`: the actors of every node, as the nodes themselves tell of them. */
-import { encode } from '../../../protocol/codec.ts'
-import { type ActorInfo, type NodeInfo, nodeServiceName } from '../../../protocol/node.ts'
+import type { ActorInfo, NodeInfo } from '../../../protocol/node.ts'
 import { command, noun } from '../command.ts'
-import { type ClusterClient, withCluster } from '../connection.ts'
+import { withCluster } from '../connection.ts'
 import { resolveId } from '../ids.ts'
+import { nodesOf } from '../nodes.ts'
 import { type Listing, printOrWatch, renderFacts, renderJson, renderListing } from '../output.ts'
 import { connectionSettings, outputSettings, watchSettings } from '../shared-settings.ts'
 import { age } from '../times.ts'
-
-/** How long nodes are given to make themselves known. */
-const discoveryMs = 250
-/** Nodes that one command asks. */
-const nodesMax = 1000
 
 const tree = command({
   name: 'tree',
@@ -131,36 +126,6 @@ function factsOf(actor: ActorInfo, node: NodeInfo): Array<readonly [string, stri
     ['node lost', `${node.gaps} gaps, ${node.breaks} breaks, ${node.malformed} malformed frames`],
     ['dead letters', [String(node.dead_letters.count), ...last].join('\n')],
   ]
-}
-
-/** All nodes of the cluster that answer, by name. */
-async function nodesOf(client: ClusterClient): Promise<NodeInfo[]> {
-  const names = await discover(client)
-  const answers = await Promise.allSettled(
-    names.map((name) => client.request(client.subjects.nodeActors(name), {})),
-  )
-  // A node may end between its two answers.
-  return answers.flatMap((answer) =>
-    answer.status === 'fulfilled' ? [answer.value as NodeInfo] : [],
-  )
-}
-
-/** Names of the nodes of this cluster: whoever answers in time. */
-async function discover({ connection, subjects }: ClusterClient): Promise<string[]> {
-  const inbox = `_INBOX.actor.${crypto.randomUUID()}`
-  const names = new Set<string>()
-  const subscription = connection.subscribe(inbox, ({ data, noResponders }) => {
-    if (noResponders || names.size >= nodesMax) return
-    const { metadata } = JSON.parse(new TextDecoder().decode(data)) as {
-      metadata?: { cluster?: string; node?: string }
-    }
-    if (metadata?.cluster === subjects.cluster && metadata.node !== undefined)
-      names.add(metadata.node)
-  })
-  connection.publish(`$SRV.PING.${nodeServiceName}`, encode({}, 'json'), inbox)
-  await new Promise((resolve) => setTimeout(resolve, discoveryMs))
-  subscription.close()
-  return [...names].sort()
 }
 
 function percent(share: number): string {
