@@ -83,7 +83,7 @@ export const upCommand = command({
     ['meseta up', 'a broker, a master and three agents'],
     ['meseta up --demo', 'the same, with tasks to look at'],
     ['meseta up --demo --once', 'run the demo, print what became of it, stop; 0 if all went well'],
-    ['meseta up --brokers 3', 'three brokers, joined: one of them may be killed'],
+    ['meseta up --masters 3 --brokers 3', 'as on hosts: one master and one broker may be killed'],
     ['meseta up --agents 1 --resources "cpus:2;mem:1024"', 'one agent that offers just this'],
   ],
   shared,
