@@ -12,6 +12,7 @@ import { FrameworkCapabilityType, OfferConstraints, OfferFilters } from './v1/fr
 import { Unavailability } from './v1/ids.ts'
 import { QuotaConfig } from './v1/quota.ts'
 import { Attribute, Resource } from './v1/resources.ts'
+import { Metric } from './v1/state.ts'
 
 /** Resources of one agent in the hands of one framework under one role. */
 export const Share = Type.Object({
@@ -325,6 +326,13 @@ export const Explain = message(
   }),
 )
 
+export const Measure = message(
+  'MEASURE',
+  "How does allocation go? Metrics by Mesos' names, sorted.",
+  Type.Object({}),
+  Type.Object({ metrics: Type.Array(Metric) }),
+)
+
 // ---- allocator -> master
 
 export const Allocation = message(
@@ -373,6 +381,7 @@ export const masterToAllocator = [
   UpdateQuota,
   Recover,
   Explain,
+  Measure,
 ] as const
 
 /** What a master takes from its allocator. */

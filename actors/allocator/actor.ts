@@ -21,6 +21,7 @@ import { convertAvailable, convertHolding } from './conversions.ts'
 import { explain } from './explain.ts'
 import * as frameworks from './frameworks.ts'
 import { endInverseOffers, planMaintenance } from './maintenance.ts'
+import { Durations, measure } from './metrics.ts'
 import { setQuotas } from './quota-accounts.ts'
 import { countAgents, type RecoveryOptions, recover } from './recovery.ts'
 import { type AllocatorState, awaitInterval, beginRun, RunAllocation, trigger } from './runs.ts'
@@ -129,6 +130,9 @@ const handlers: Handlers<AllocatorState, typeof messages> = {
     if (answer.ok) cx.reply(answer.value)
     else cx.refuse(answer.error)
   },
+  MEASURE(state, _question, cx) {
+    cx.reply({ metrics: measure(state.cluster, state.timings) })
+  },
   RUN_ALLOCATION(state, _body, cx) {
     beginRun(state, cx)
   },
@@ -148,6 +152,7 @@ export const allocatorBehaviour = table<AllocatorState, typeof messages, Allocat
       queuedMs: undefined,
       intervalDue: false,
       current: undefined,
+      timings: { run: new Durations(), latency: new Durations() },
     }
     awaitInterval(state, cx)
     return state

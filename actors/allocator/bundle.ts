@@ -44,6 +44,11 @@ const NAMES_MAX = 1024
 export class ResourceNames {
   readonly #numbers = new Map<string, number>()
 
+  /** The name of a number that was given out. */
+  name(number: number): string | undefined {
+    return [...this.#numbers.keys()][number]
+  }
+
   /** How many names there are: the length of a vector that has them all. */
   get size(): number {
     return this.#numbers.size

@@ -63,6 +63,10 @@ export class Quotas {
     return this.#byRole.get(slash < 0 ? role : role.slice(0, slash))
   }
 
+  [Symbol.iterator](): Iterator<Quota> {
+    return this.#byRole.values()
+  }
+
   /** Roles whose guarantees are not met. */
   get waiting(): string[] {
     return [...this.#byRole.values()].filter(({ unmet }) => unmet).map(({ role }) => role)

@@ -73,6 +73,11 @@ export class Roles {
     return this.#byNode[node]
   }
 
+  /** All that there are, those above others before them. */
+  [Symbol.iterator](): Iterator<Role> {
+    return this.#roles.values()
+  }
+
   find(path: string): Role | undefined {
     return this.#roles.get(path)
   }

@@ -11,6 +11,7 @@ import type { Context, Pid } from '../../src/runtime/index.ts'
 import type { Agent, Cluster } from './cluster.ts'
 import { shuffle } from './draw.ts'
 import { askBack } from './maintenance.ts'
+import type { Timings } from './metrics.ts'
 import type { Awaited, RecoveryOptions } from './recovery.ts'
 import { Run } from './run.ts'
 
@@ -35,6 +36,7 @@ export interface AllocatorState {
   /** The next run is that of the interval, which is counted from its end. */
   intervalDue: boolean
   current: RunUnderWay | undefined
+  readonly timings: Timings
 }
 
 interface RunUnderWay {
@@ -44,6 +46,8 @@ interface RunUnderWay {
   stage: 'guarantees' | 'shares'
   /** How many of the agents are done in this stage. */
   done: number
+  /** That it has taken so far. */
+  ms: number
   readonly ofInterval: boolean
 }
 
@@ -79,7 +83,8 @@ export function beginRun(state: AllocatorState, cx: Context): void {
   shuffle(agents, cx.random)
   const run = new Run(cluster, queuedMs)
   const stage = run.guarantees ? 'guarantees' : 'shares'
-  state.current = { run, agents, stage, done: 0, ofInterval: state.intervalDue }
+  state.current = { run, agents, stage, done: 0, ms: 0, ofInterval: state.intervalDue }
+  state.timings.latency.add(beganMs - queuedMs)
   state.candidates = new Set()
   state.queuedMs = undefined
   state.intervalDue = false
@@ -91,6 +96,7 @@ function runSlice(state: AllocatorState, beganMs: number, cx: Context): void {
   const { run } = current
   const over = runUntil(current, beganMs + SLICE_MS, cx)
   const shares = run.take()
+  current.ms += cx.monotonic() - beganMs
   // Frozen, hence not copied: the shares are the receiver's now, their resources are deeply frozen.
   if (shares.length > 0) cx.send(state.master, Allocation, Object.freeze({ shares }))
   // By a timer, since a message to itself would be served within the same turn.
@@ -115,8 +121,10 @@ function runUntil(current: RunUnderWay, deadlineMs: number, cx: Context): boolea
   }
 }
 
-function endRun(state: AllocatorState, { agents, ofInterval }: RunUnderWay, cx: Context): void {
+function endRun(state: AllocatorState, current: RunUnderWay, cx: Context): void {
+  const { agents, ofInterval, ms } = current
   state.current = undefined
+  state.timings.run.add(ms)
   const inverse_offers = askBack(state.cluster, agents, cx.monotonic())
   if (inverse_offers.length > 0) cx.send(state.master, InverseAllocation, { inverse_offers })
   if (ofInterval) awaitInterval(state, cx)

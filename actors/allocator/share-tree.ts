@@ -191,6 +191,13 @@ export class ShareTree {
     return share
   }
 
+  /** Thousandths of one resource in the cluster, by its number, and of what is held below the node. */
+  amounts(node: number, name: number): { readonly total: number; readonly held: number } {
+    this.#widen()
+    const total = this.#totals[name] ?? 0
+    return { total, held: this.#held[node * this.#totals.length + name] ?? 0 }
+  }
+
   weight(node: number): number {
     return this.#weight[node]!
   }

@@ -1,4 +1,5 @@
 /** Counters and gauges of a master, by Mesos' names where it has one (operator-api.md §B). */
+import { Measure } from '../../protocol/allocator.ts'
 import type { Metric, Resource } from '../../protocol/v1/index.ts'
 import {
   filter,
@@ -8,6 +9,7 @@ import {
   type Resources,
   sum,
 } from '../../src/resources/index.ts'
+import type { Context } from '../../src/runtime/index.ts'
 import { agentShares } from './shares.ts'
 import type { MasterState } from './state.ts'
 
@@ -17,7 +19,21 @@ export function count(state: { readonly counters: Counters }, name: string, by =
   state.counters.set(name, (state.counters.get(name) ?? 0) + by)
 }
 
-export function metrics(state: MasterState, nowMs: number): Metric[] {
+/** Tells the metrics of the master and, if it answers in time, of its allocator. */
+export function tellMetrics(
+  state: MasterState,
+  tell: (metrics: Metric[]) => void,
+  cx: Context,
+): undefined {
+  cx.ask(state.allocator, Measure, {}, { timeoutMs: ALLOCATOR_TIMEOUT_MS }, (outcome) => {
+    const ofAllocator = outcome.ok ? outcome.value.metrics : []
+    tell([...ofAllocator, ...metrics(state, cx.now())])
+  })
+}
+
+const ALLOCATOR_TIMEOUT_MS = 1000
+
+function metrics(state: MasterState, nowMs: number): Metric[] {
   const all: Record<string, number> = {
     ...Object.fromEntries(state.counters),
     'master/elected': 1,

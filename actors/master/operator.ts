@@ -13,7 +13,7 @@ import {
   tasksDocument,
 } from './documents.ts'
 import { removeFramework } from './frameworks.ts'
-import { count, metrics } from './metrics.ts'
+import { count, tellMetrics } from './metrics.ts'
 import { offerDocument } from './offer-encoding.ts'
 import { changeResources } from './operator-resources.ts'
 import { type MasterState, VERSION } from './state.ts'
@@ -51,7 +51,7 @@ function carryOut(
     case 'GET_FLAGS':
       return ok({ type, get_flags: { flags: flags(state) } })
     case 'GET_METRICS':
-      return ok({ type, get_metrics: { metrics: metrics(state, cx.now()) } })
+      return tellMetrics(state, (metrics) => later(ok({ type, get_metrics: { metrics } })), cx)
     case 'GET_MASTER':
       return ok({
         type,

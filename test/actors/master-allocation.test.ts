@@ -40,6 +40,22 @@ test('the fault domain of the master is told to frameworks, and keeps other regi
   await m.stop()
 })
 
+test('metrics of allocation stand with those of the master', async () => {
+  const m = await masterWorld()
+  const framework = await m.framework()
+  await m.agent('a')
+  await framework.offer()
+  const { get_metrics } = await m.operate({ type: 'GET_METRICS' })
+  const names: string[] = get_metrics.metrics.map(({ name }: { name: string }) => name)
+  assert.equal(names, [...names].sort())
+  const value = (name: string) =>
+    get_metrics.metrics.find((each: { name: string }) => each.name === name)?.value
+  assert.is(value('allocator/mesos/resources/cpus/offered_or_allocated'), 4)
+  assert.ok(value('allocator/mesos/allocation_run_ms/count') >= 1)
+  assert.is(value('master/outstanding_offers'), 1)
+  await m.stop()
+})
+
 test('settings that cannot be read are refused by name', async () => {
   const refusal = await masterWorld({ fault_domain: 'eu' }).catch((error: Error) => error.message)
   assert.match(String(refusal), "fault_domain: 'eu' must be REGION/ZONE")
