@@ -1,9 +1,8 @@
 /** The nodes of a cluster, as they make themselves known, and requests to their actors. */
 import { encode } from '../../protocol/codec.ts'
-import { advice, type Details } from '../../protocol/errors.ts'
-import type { Message, Payload, Reply } from '../../protocol/message.ts'
 import { type NodeInfo, nodeServiceName } from '../../protocol/node.ts'
-import { type Context, child, type Pid, startNode, table } from '../runtime/index.ts'
+import { type Ask, connectAsker } from '../framework/asking.ts'
+import { CallError } from '../framework/driver.ts'
 import { systemPorts } from '../runtime/ports/index.ts'
 import { type ClusterClient, type ConnectionOptions, transportOf } from './connection.ts'
 import { CommandError } from './errors.ts'
@@ -56,55 +55,28 @@ export async function nodesWith(client: ClusterClient, actor: string): Promise<s
   )
 }
 
-/** Asks an actor. @throws CommandError with what it, or the runtime, refused with */
-export type Ask = <M extends Message>(
-  to: Pid,
-  message: M,
-  body: Payload<M>,
-  timeoutMs?: number,
-) => Promise<Reply<M>>
-
-/** Joins the cluster as a node of its own for as long as `use` runs: only nodes can ask actors. */
+/**
+ * Joins the cluster for as long as `use` runs: only nodes can ask actors.
+ * @throws CommandError with what an actor, or the runtime, refused with
+ */
 export async function asNode<T>(
   options: ConnectionOptions,
   use: (ask: Ask) => Promise<T>,
 ): Promise<T> {
   const ports = systemPorts({ transport: transportOf(options), log: { level: 'fatal' } })
-  let context: Context | undefined
-  const asker = child({
-    id: 'command',
-    args: undefined,
-    behaviour: table<undefined, []>({
-      label: 'command',
-      messages: [],
-      init: (_args, cx) => {
-        context = cx
-        return undefined
-      },
-      handlers: {},
-      exited() {},
-    }),
-  })
-  const name = `command-${ports.random.uuid().slice(0, 8)}`
-  const node = await startNode({ name, cluster: options.cluster, ports, children: [asker] })
-  const ask: Ask = (to, message, body, timeoutMs = options.request_timeout_ms) =>
-    new Promise((resolve, reject) => {
-      const cell = node.cell('command')
-      if (cell === undefined) throw new Error('the node has no actor to ask with')
-      node.call(cell, () =>
-        context?.ask(to, message, body, { timeoutMs }, (outcome) => {
-          if (outcome.ok) resolve(outcome.value)
-          else {
-            const { code, message: why, details } = outcome.error
-            reject(new CommandError(code, why, advice(code, details as Details)))
-          }
-        }),
-      )
-    })
+  const asker = await connectAsker(ports, options.cluster)
+  const ask: Ask = async (to, message, body, timeoutMs = options.request_timeout_ms) => {
+    try {
+      return await asker.ask(to, message, body, timeoutMs)
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error
+      throw new CommandError(error.code, error.message, error.advice)
+    }
+  }
   try {
     return await use(ask)
   } finally {
-    await node.stop()
+    await asker.close()
     ports.processes.close()
   }
 }

@@ -6,7 +6,8 @@ import { natsTransport } from '../transport/nats.ts'
 import type { CallError, Driver } from './driver.ts'
 import { SCHEDULER_ID, type SchedulerOptions, scheduler } from './scheduler.ts'
 
-export interface SchedulerConnectOptions extends SchedulerOptions {
+/** Where the cluster is. */
+export interface ClusterOptions {
   /** Broker addresses. Default: `MESETA_NATS_URL` (comma-separated), else `nats://127.0.0.1:4222`. */
   readonly servers?: readonly string[]
   /** Default: `MESETA_CLUSTER`, else `meseta`. */
@@ -14,6 +15,8 @@ export interface SchedulerConnectOptions extends SchedulerOptions {
   /** Other ports than the real ones, for tests and simulation. */
   readonly ports?: Ports
 }
+
+export interface SchedulerConnectOptions extends SchedulerOptions, ClusterOptions {}
 
 /** A running framework. */
 export interface Connected {
@@ -41,8 +44,7 @@ export interface Connected {
  * })
  */
 export async function connectScheduler(options: SchedulerConnectOptions): Promise<Connected> {
-  const { servers, cluster, ports: given, ...schedulerOptions } = options
-  const ports = given ?? realPorts(servers)
+  const { ports, cluster } = clusterOf(options)
   let settle: { resolve(): void; reject(error: Error): void } | undefined
   const ended = new Promise<void>((resolve, reject) => {
     settle = { resolve, reject }
@@ -50,12 +52,12 @@ export async function connectScheduler(options: SchedulerConnectOptions): Promis
   // Who does not look at it must not be ended by it.
   ended.catch(() => {})
   let driver: Driver | undefined
-  const spec = scheduler(schedulerOptions, (started) => {
+  const spec = scheduler(options, (started) => {
     driver = started
   })
   const node = await startNode({
     name: `framework-${ports.random.uuid().slice(0, 8)}`,
-    cluster: cluster ?? ports.host.env().MESETA_CLUSTER ?? defaultCluster,
+    cluster,
     ports,
     children: [spec],
     // A scheduler that crashed has forgotten its tasks; its author must know, not find it restarted.
@@ -78,6 +80,15 @@ export async function connectScheduler(options: SchedulerConnectOptions): Promis
     settle?.resolve()
   }
   return { driver, frameworkId: driver.frameworkId, ended, close }
+}
+
+/** The options with their defaults. */
+export function clusterOf({ servers, cluster, ports: given }: ClusterOptions): {
+  readonly ports: Ports
+  readonly cluster: string
+} {
+  const ports = given ?? realPorts(servers)
+  return { ports, cluster: cluster ?? ports.host.env().MESETA_CLUSTER ?? defaultCluster }
 }
 
 function realPorts(servers: readonly string[] | undefined): Ports {

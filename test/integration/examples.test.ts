@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { clusterFor, userEnvironment } from '../support/cluster.ts'
+import { Running } from '../support/meseta.ts'
 import { assert, suite } from '../support/suite.ts'
 import { temporaryDirectory } from '../support/temp.ts'
 
@@ -45,6 +46,23 @@ test('with the SDK: what a task wrote to a volume is read by another one', {
     'unreserve OPERATION_FINISHED',
     'writer TASK_FINISHED',
   ])
+})
+
+test('with a state: a framework goes on where it was in its former life', {
+  timeoutMs: 90_000,
+}, async () => {
+  const workDir = temporaryDirectory('state')
+  const args = ['start', '--name', 's1', 'state', '--work-dir', workDir]
+  const node = new Running(args, { MESETA_NATS_URL: cluster().natsUrl })
+  try {
+    await node.says(/replica is VOTING/)
+    const numbered = (numbers: number[]) => numbers.map((n) => `numbered-${n} TASK_FINISHED`)
+    assert.equal((await output('examples/state-framework.ts')).sort(), numbered([1, 2, 3]))
+    assert.equal((await output('examples/state-framework.ts')).sort(), numbered([4, 5, 6]))
+  } finally {
+    node.child.kill('SIGTERM')
+    await node.ended
+  }
 })
 
 test('with a NATS client and MessagePack alone: a task runs and finishes', {

@@ -12,11 +12,12 @@ import {
   Resign,
   type Status,
 } from '../../../protocol/log.ts'
+import type { Ask } from '../../framework/asking.ts'
 import { pid } from '../../runtime/index.ts'
 import { command, noun } from '../command.ts'
 import { withCluster } from '../connection.ts'
 import { CommandError } from '../errors.ts'
-import { type Ask, asNode, nodesWith } from '../nodes.ts'
+import { asNode, nodesWith } from '../nodes.ts'
 import { type Listing, printOrWatch, renderJson, renderListing } from '../output.ts'
 import { connectionSettings, outputSettings, watchSettings } from '../shared-settings.ts'
 

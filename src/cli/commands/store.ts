@@ -7,11 +7,12 @@ import {
   ListVariables,
   StoreVariable,
 } from '../../../protocol/state.ts'
+import type { Ask } from '../../framework/asking.ts'
 import { type Pid, pid } from '../../runtime/index.ts'
 import { command, noun } from '../command.ts'
 import { type ConnectionOptions, withCluster } from '../connection.ts'
 import { CommandError, commandError } from '../errors.ts'
-import { type Ask, asNode, nodesWith } from '../nodes.ts'
+import { asNode, nodesWith } from '../nodes.ts'
 import { type Listing, renderJson, renderListing } from '../output.ts'
 import { connectionSettings, outputSettings } from '../shared-settings.ts'
 
