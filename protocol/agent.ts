@@ -7,7 +7,7 @@
 import Type, { type Static } from 'typebox'
 import { message } from './message.ts'
 import { Bytes } from './schema.ts'
-import { AgentCapabilityType, AgentInfo } from './v1/agent.ts'
+import { AgentCapabilityType, AgentInfo, DrainConfig } from './v1/agent.ts'
 import { ExecutorInfo, KillPolicy } from './v1/command.ts'
 import { FrameworkInfo } from './v1/framework.ts'
 import { AgentId, ExecutorId, FrameworkId, OperationId, TaskId, Uuid } from './v1/ids.ts'
@@ -256,6 +256,17 @@ export const ShutdownFramework = message(
   Type.Object({ epoch: Epoch, framework_id: FrameworkId }),
 )
 
+/** Said again at each registration of an agent that drains; the agent itself keeps no note of it. */
+export const DrainAgent = message(
+  'DRAIN_AGENT',
+  'End all tasks and take no new ones.',
+  Type.Object({
+    epoch: Epoch,
+    /** Absent: the agent is back in service. */
+    config: Type.Optional(DrainConfig),
+  }),
+)
+
 export const ShutdownAgent = message(
   'SHUTDOWN_AGENT',
   'The agent is not wanted (any more): it ends its tasks and exits.',
@@ -288,5 +299,6 @@ export const masterToAgent = [
   UpdateFrameworkInfo,
   ShutdownExecutor,
   ShutdownFramework,
+  DrainAgent,
   ShutdownAgent,
 ] as const

@@ -385,4 +385,4 @@ export const masterToAllocator = [
 ] as const
 
 /** What a master takes from its allocator. */
-export const allocatorToMaster = [Allocation] as const
+export const allocatorToMaster = [Allocation, InverseAllocation] as const

@@ -99,6 +99,10 @@ export const errors = {
     message: '{problem}',
     advice: 'Ask for less, or free what tasks use or frameworks hold of it, and try again.',
   },
+  CONFLICT: {
+    message: '{problem}',
+    advice: 'Look at what is there now, end what stands in the way or wait for it, and try again.',
+  },
   INVALID_RESOURCES: {
     message: '{problem}',
     advice: 'Write resources as in cpus:2;mem:1024;ports:[31000-32000].',

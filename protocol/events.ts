@@ -8,7 +8,7 @@
 import Type, { type TProperties } from 'typebox'
 import { type AnyOf, member, validator } from './family.ts'
 import { Double, Uint64 } from './schema.ts'
-import { AgentInfo, MasterInfo } from './v1/agent.ts'
+import { AgentInfo, DrainInfo, MasterInfo } from './v1/agent.ts'
 import { FrameworkInfo } from './v1/framework.ts'
 import { AgentId, FrameworkId, TimeInfo } from './v1/ids.ts'
 import { AgentState, FrameworkState } from './v1/state.ts'
@@ -59,8 +59,18 @@ export const AgentRemoved = event('AGENT_REMOVED', 'An agent left for good.', {
 })
 
 /** Ours: Mesos says nothing here. */
+export const AgentGone = event('AGENT_GONE', 'An operator said that an agent never comes back.', {
+  agent_gone: Type.Object({ agent_id: AgentId }),
+})
+
+/** Ours: Mesos says nothing here. */
 export const AgentUnreachable = event('AGENT_UNREACHABLE', 'An agent does not answer any more.', {
   agent_unreachable: Type.Object({ agent_id: AgentId, unreachable_time: TimeInfo }),
+})
+
+/** Ours. */
+export const AgentDraining = event('AGENT_DRAINING', 'Draining of an agent began or has ended.', {
+  agent_draining: Type.Object({ agent_id: AgentId, drain_info: DrainInfo }),
 })
 
 /** Ours. */
@@ -113,6 +123,8 @@ export const clusterEvents = [
   TaskUpdated,
   AgentAdded,
   AgentRemoved,
+  AgentGone,
+  AgentDraining,
   AgentUnreachable,
   AgentDisconnected,
   AgentReregistered,

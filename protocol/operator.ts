@@ -7,6 +7,7 @@
  */
 import Type, { type Static, type TProperties } from 'typebox'
 import { type AnyOf, member, validator } from './family.ts'
+import { adminCalls } from './operator-admin.ts'
 import { ExplainOffers, GetOffers } from './operator-offers.ts'
 import { GetOperations, resourceCalls } from './operator-resources.ts'
 import { Bytes, Double, Empty, named, Uint64 } from './schema.ts'
@@ -33,6 +34,7 @@ import {
 } from './v1/state.ts'
 import { Task } from './v1/task.ts'
 
+export * from './operator-admin.ts'
 export * from './operator-offers.ts'
 export * from './operator-resources.ts'
 
@@ -192,6 +194,7 @@ export const masterCalls = [
   KillTask,
   GetOperations,
   ...resourceCalls,
+  ...adminCalls,
 ] as const
 
 /** Any call to a master; `type` tells which. */
@@ -205,22 +208,9 @@ export const validateMasterCall = validator(masterCalls, {
     'SET_LOGGING_LEVEL',
     'LIST_FILES',
     'READ_FILE',
-    'GET_WEIGHTS',
-    'UPDATE_WEIGHTS',
     'SUBSCRIBE',
-    'GET_MAINTENANCE_STATUS',
-    'GET_MAINTENANCE_SCHEDULE',
-    'UPDATE_MAINTENANCE_SCHEDULE',
-    'START_MAINTENANCE',
-    'STOP_MAINTENANCE',
-    'DRAIN_AGENT',
-    'DEACTIVATE_AGENT',
-    'REACTIVATE_AGENT',
-    'GET_QUOTA',
-    'UPDATE_QUOTA',
     'SET_QUOTA',
     'REMOVE_QUOTA',
-    'MARK_AGENT_GONE',
   ],
   rule(call) {
     if (call.type === 'TEARDOWN') {

@@ -70,6 +70,7 @@ const capabilities: readonly AgentCapabilityType[] = [
   'RESERVATION_REFINEMENT',
   'RESIZE_VOLUME',
   'AGENT_OPERATION_FEEDBACK',
+  'AGENT_DRAINING',
 ]
 
 /** What a master must know of an agent that it has not admitted yet. */

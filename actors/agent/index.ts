@@ -17,6 +17,7 @@ import {
   nodeModule,
   statechart,
 } from '../../src/runtime/index.ts'
+import { draining } from './drain.ts'
 import { actorCrashed, executors } from './executors.ts'
 import { ending, frameworkUpdates, terminate } from './kill.ts'
 import { launching } from './launch.ts'
@@ -46,6 +47,7 @@ const behaviour = statechart<AgentState, typeof messages, AgentArgs>({
     ...launching,
     ...operations,
     ...ending,
+    ...draining,
     ...frameworkUpdates,
     ...executors,
     ...statuses,
@@ -101,5 +103,8 @@ export default nodeModule({
   name: 'agent',
   summary: "Offers this host's resources to the cluster and runs tasks on them.",
   options: AgentOptions,
+  // A store that failed once refuses everything for as long as the process lives: giving up ends it, and
+  // its next life opens the store anew. The agent waits longer from crash to crash, hence the period.
+  supervision: { intensity: 4, periodMs: 60_000 },
   children: async (options, { ports }) => [agent(await prepareAgent(options, ports))],
 })

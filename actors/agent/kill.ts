@@ -10,6 +10,7 @@ import type {
 import { EndTask } from '../../protocol/container.ts'
 import type { Payload } from '../../protocol/message.ts'
 import { CleanUpStreams, ResumeUpdates } from '../../protocol/updates.ts'
+import type { KillPolicy } from '../../protocol/v1/command.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { putFramework } from './checkpoints.ts'
 import { end, event, finishTermination, settle } from './executors.ts'
@@ -29,16 +30,7 @@ export const ending = {
       killUnknown(state, body, cx)
       return
     }
-    const { executor, phase } = task
-    if (phase === 'terminated' || executor.phase === 'terminating') return
-    if (phase !== 'launched') {
-      killBeforeDelivery(state, task, cx)
-      return
-    }
-    if (executor.pid === undefined) return
-    const policy = kill_policy === undefined ? {} : { kill_policy }
-    if (executor.command) cx.send(executor.pid, EndTask, policy)
-    else event(executor, { type: 'KILL', kill: { task_id, ...policy } }, cx)
+    killTask(state, task, kill_policy, cx)
   },
   SHUTDOWN_EXECUTOR(state: AgentState, body: Payload<typeof ShutdownExecutor>, cx: Context): void {
     if (!obeys(state, body.epoch, cx)) return
@@ -94,6 +86,25 @@ export const frameworkUpdates = {
     if (executor?.phase !== 'running' || executor.command) return
     event(executor, { type: 'MESSAGE', message: { data: body.data } }, cx)
   },
+}
+
+/** Ends a task, wherever it is; `killPolicy` stands instead of its own. */
+export function killTask(
+  state: AgentState,
+  task: AgentTask,
+  killPolicy: KillPolicy | undefined,
+  cx: Context,
+): void {
+  const { executor, phase, info } = task
+  if (phase === 'terminated' || executor.phase === 'terminating') return
+  if (phase !== 'launched') {
+    killBeforeDelivery(state, task, cx)
+    return
+  }
+  if (executor.pid === undefined) return
+  const policy = killPolicy === undefined ? {} : { kill_policy: killPolicy }
+  if (executor.command) cx.send(executor.pid, EndTask, policy)
+  else event(executor, { type: 'KILL', kill: { task_id: info.task_id, ...policy } }, cx)
 }
 
 /** Entry of TERMINATING. */

@@ -55,6 +55,7 @@ export function refusalOf(
   const executorId = executor?.executor_id.value ?? task.task_id.value
   const problem = idProblem(task.task_id.value) ?? idProblem(executorId)
   if (problem !== undefined) return invalid(`the id of the task or its executor ${problem}`)
+  if (state.drain !== undefined) return drop('REASON_AGENT_DRAINING', 'the agent drains')
   if (state.taskCount >= tasksMax) {
     return drop('REASON_GC_ERROR', `the agent holds ${tasksMax} tasks, more it does not take`)
   }

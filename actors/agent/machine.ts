@@ -33,7 +33,7 @@ const always = [
   'EXECUTOR_ENDED',
 ]
 const leaders = ['LEADER_FOUND', 'NO_LEADER', 'SHUTDOWN_AGENT']
-const commands = ['RUN_TASKS', 'KILL_TASK', 'APPLY_OPERATION']
+const commands = ['RUN_TASKS', 'KILL_TASK', 'APPLY_OPERATION', 'DRAIN_AGENT']
 const registered = [
   'ACKNOWLEDGE_UPDATE',
   'ACKNOWLEDGE_OPERATION',

@@ -90,7 +90,13 @@ function answer(state: AgentState, call: operator.AgentCall, cx: Context): objec
     case 'GET_STATE':
       return { type, get_state: agentStateDocument(state) }
     case 'GET_AGENT':
-      return { type, get_agent: { agent_info: state.info } }
+      return {
+        type,
+        get_agent: {
+          agent_info: state.info,
+          ...(state.drain !== undefined && { drain_config: state.drain }),
+        },
+      }
     case 'GET_TASKS':
       return { type, get_tasks: agentTasks(state) }
     case 'GET_EXECUTORS':

@@ -188,6 +188,8 @@ function registered(
     throw new Error(`the master calls this agent ${agent_id.value}, it is ${known.value}`)
   }
   state.info = { ...state.info, id: { value: agent_id.value } }
+  // The master says so next, if it still is to drain.
+  state.drain = undefined
   const enter = () => {
     if (state.attempt !== attempt) return
     cx.raise({ type: 'REGISTERED' })

@@ -3,7 +3,7 @@
  * here is trusted across a crash. Spec: agent.md §5, §6.
  */
 import type { Leader } from '../../protocol/leader.ts'
-import type { AgentInfo } from '../../protocol/v1/agent.ts'
+import type { AgentInfo, DrainConfig } from '../../protocol/v1/agent.ts'
 import type { ExecutorInfo } from '../../protocol/v1/command.ts'
 import type { FrameworkCapabilityType, FrameworkInfo } from '../../protocol/v1/framework.ts'
 import { isTerminal, type TaskState, type TaskStatus } from '../../protocol/v1/status.ts'
@@ -113,6 +113,8 @@ export interface AgentState {
   readonly garbage: Map<string, number>
   /** Those whose removal is under way. */
   readonly removing: Set<string>
+  /** Set while the agent drains, by its master's word. */
+  drain: DrainConfig | undefined
   /** Tasks that the agent holds, pending and terminated ones too. */
   taskCount: number
 }
@@ -141,6 +143,7 @@ export function newAgentState(args: AgentArgs, startedMs: number): AgentState {
     completedFrameworks: [],
     garbage: new Map(),
     removing: new Set(),
+    drain: undefined,
     taskCount: 0,
   }
 }

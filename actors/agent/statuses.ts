@@ -14,6 +14,7 @@ import {
 } from '../../protocol/updates.ts'
 import { isTerminal, type TaskStatus } from '../../protocol/v1/status.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
+import { whileDraining } from './drain.ts'
 import { settle } from './executors.ts'
 import {
   type AgentState,
@@ -83,7 +84,7 @@ export function reported(
     return
   }
   const full: TaskStatus = {
-    ...status,
+    ...whileDraining(state, framework.info, status),
     ...(executor.preempted && isTerminal(status.state) && preemption(executor)),
     source: 'SOURCE_EXECUTOR',
     executor_id: task.executor.info.executor_id,
@@ -118,8 +119,9 @@ export function storeStatus(
   status: Pick<TaskStatus, 'task_id' | 'state'> & Partial<TaskStatus>,
   cx: Context,
 ): void {
+  const info = state.frameworks.get(framework)?.info
   const full: TaskStatus = {
-    ...status,
+    ...whileDraining(state, info, status),
     source: 'SOURCE_AGENT',
     timestamp: cx.now() / 1000,
     agent_id: { value: agentId(state) },

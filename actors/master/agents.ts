@@ -22,12 +22,20 @@ import { type Context, nameOf, type Pid } from '../../src/runtime/index.ts'
 import { agentDocument } from './documents.ts'
 import { announce, sendAgentFailure } from './events.ts'
 import { startPings, stopPings } from './health.ts'
+import { rescindInverseOffersOf } from './inverse-offers.ts'
 import { count } from './metrics.ts'
 import { encodeAgentPart } from './offer-encoding.ts'
 import { rescindOffers } from './offers.ts'
 import { learnOperations, loseOperations } from './operations.ts'
 import { agentShares, holdsResources, sharesOf, taskShares } from './shares.ts'
-import { type Agent, deepFreeze, type Framework, type MasterState } from './state.ts'
+import {
+  type Agent,
+  deepFreeze,
+  type Framework,
+  isInService,
+  type MasterState,
+  unavailabilityOf,
+} from './state.ts'
 import { addTask, completeTask, declareTask, fateOf } from './tasks.ts'
 
 /** What an agent says of itself whenever it registers; see protocol/agent.ts. */
@@ -51,6 +59,7 @@ export interface Arrival {
 export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Agent {
   const { report, pid } = arrival
   const { agent_info: info, version } = report
+  const unavailability = unavailabilityOf(state, info)
   const agent: Agent = {
     id: info.id!.value,
     info: deepFreeze(info),
@@ -68,7 +77,9 @@ export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Age
     executors: new Map(),
     offers: new Set(),
     killed: new Map(),
-    encoded: encodeAgentPart(info),
+    encoded: encodeAgentPart(info, unavailability),
+    unavailability,
+    inverseAnswers: new Map(),
   }
   state.agents.set(agent.id, agent)
   setAddress(state, agent, pid)
@@ -87,7 +98,7 @@ export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Age
   enterAllocator(state, agent, cx)
   startPings(state, agent, cx)
   count(state, 'master/agents_added')
-  const body = { agent: agentDocument(agent) }
+  const body = { agent: agentDocument(state, agent) }
   announce(state, 'agent', agent.id, { type: 'AGENT_ADDED', agent_added: body }, cx)
   return agent
 }
@@ -103,6 +114,7 @@ const CAPABILITIES: ReadonlySet<AgentCapabilityType> = new Set<AgentCapabilityTy
   'RESERVATION_REFINEMENT',
   'RESIZE_VOLUME',
   'AGENT_OPERATION_FEEDBACK',
+  'AGENT_DRAINING',
 ])
 
 export function capabilitiesOf({ capabilities }: Report): ReadonlySet<AgentCapabilityType> {
@@ -118,7 +130,8 @@ function enterAllocator(state: MasterState, agent: Agent, cx: Context): void {
     attributes,
     ...(domain !== undefined && { domain }),
     total: [...agent.total],
-    active: agent.connected,
+    active: isInService(state, agent),
+    ...(agent.unavailability !== undefined && { unavailability: agent.unavailability }),
     used: agentShares(agent),
   }
   cx.send(state.allocator, AddAgents, { agents: [entry] })
@@ -200,7 +213,7 @@ export function connectAgent(state: MasterState, agent: Agent, pid: Pid, cx: Con
   agent.reregisteredMs = cx.now()
   setAddress(state, agent, pid)
   cx.link(pid)
-  cx.send(state.allocator, ActivateAgent, { agent_id: agent.id })
+  if (isInService(state, agent)) cx.send(state.allocator, ActivateAgent, { agent_id: agent.id })
 }
 
 function setAddress(state: MasterState, agent: Agent, pid: Pid): void {
@@ -220,6 +233,8 @@ export interface Departure {
   readonly message: string
   /** Since when it does not answer; its tasks are kept as unreachable. Absent: they are lost. */
   readonly unreachableMs?: number
+  /** An operator said so: its tasks are gone. */
+  readonly gone?: boolean
 }
 
 /** Takes an agent out of the books. The registry must have it out already (master.md §19 (5)). */
@@ -229,7 +244,7 @@ export function removeAgent(
   departure: Departure,
   cx: Context,
 ): void {
-  const { unreachableMs } = departure
+  const { unreachableMs, gone = false } = departure
   stopPings(agent, cx)
   cx.cancel(reregisterTimer(agent))
   if (agent.connected) cx.unlink(agent.pid)
@@ -238,11 +253,16 @@ export function removeAgent(
   state.removed.set(agent.id, true)
   cx.send(state.allocator, RemoveAgent, { agent_id: agent.id })
   rescindOffers(state, [...agent.offers], cx)
+  rescindInverseOffersOf(state, agent, cx)
   for (const task of [...agent.tasks]) {
     const framework = state.frameworks.get(task.framework_id.value)
     if (framework === undefined) continue
     const unreachable = unreachableMs !== undefined
-    const next = unreachable ? fateOf(framework, 'TASK_UNREACHABLE') : 'TASK_LOST'
+    const next = unreachable
+      ? fateOf(framework, 'TASK_UNREACHABLE')
+      : gone
+        ? fateOf(framework, 'TASK_GONE_BY_OPERATOR')
+        : 'TASK_LOST'
     const wasOver = !holdsResources(task)
     declareTask(state, framework, task, { ...departure, state: next }, cx)
     if (unreachable && !wasOver) keepUnreachable(framework, task)

@@ -14,6 +14,7 @@ import { accept } from './accept.ts'
 import { shutdownExecutor, toExecutor } from './executors.ts'
 import { removeFramework } from './frameworks.ts'
 import type { RawCall } from './internal.ts'
+import { answerInverseOffers } from './inverse-offers.ts'
 import { count } from './metrics.ts'
 import { decline } from './offers.ts'
 import { acknowledgeOperation, reconcileOperations } from './operations.ts'
@@ -124,9 +125,9 @@ function dispatch(
       // The allocator is free to ignore wishes, and does (scheduler-api.md §4).
       return undefined
     case 'ACCEPT_INVERSE_OFFERS':
+      return answerInverseOffers(state, framework, 'ACCEPT', call.accept_inverse_offers, cx)
     case 'DECLINE_INVERSE_OFFERS':
-      // No inverse offer is ever made, so none of these ids is valid, which is not an error.
-      return undefined
+      return answerInverseOffers(state, framework, 'DECLINE', call.decline_inverse_offers, cx)
     case 'ACKNOWLEDGE_OPERATION_STATUS':
       return acknowledgeOperation(state, framework, call, cx)
     case 'RECONCILE_OPERATIONS':

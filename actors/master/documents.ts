@@ -10,6 +10,7 @@ import type {
   Task,
 } from '../../protocol/v1/index.ts'
 import { merge } from '../../src/resources/index.ts'
+import { inverseOfferDocument } from './inverse-offers.ts'
 import { offerDocument } from './offer-encoding.ts'
 import {
   allocatedOnAgent,
@@ -24,17 +25,19 @@ import {
   type CompletedFramework,
   type Framework,
   isActive,
+  isInService,
   type MasterState,
   toTimeInfo,
   withoutAllocation,
 } from './state.ts'
 
-export function agentDocument(agent: Agent): AgentState {
-  const { info, connected, version, pid, registeredMs, reregisteredMs, total } = agent
+export function agentDocument(state: MasterState, agent: Agent): AgentState {
+  const drain_info = state.drains.get(agent.id)
+  const { info, version, pid, registeredMs, reregisteredMs, total } = agent
   return {
     agent_info: info,
-    active: connected,
-    deactivated: false,
+    active: isInService(state, agent),
+    deactivated: state.deactivated.has(agent.id),
     version,
     pid,
     registered_time: toTimeInfo(registeredMs),
@@ -43,12 +46,13 @@ export function agentDocument(agent: Agent): AgentState {
     allocated_resources: allocatedOnAgent(agent),
     offered_resources: offeredOnAgent(agent),
     capabilities: [...agent.capabilities].map((type) => ({ type })),
+    ...(drain_info !== undefined && { drain_info }),
   }
 }
 
 export function agentsDocument(state: MasterState): MasterAgents {
   return {
-    agents: [...state.agents.values()].map(agentDocument),
+    agents: [...state.agents.values()].map((each) => agentDocument(state, each)),
     recovered_agents: [...state.recovered.values()],
   }
 }
@@ -64,6 +68,9 @@ export function frameworkDocument(state: MasterState, framework: Framework): Fra
     ...(registeredMs !== undefined && { registered_time: toTimeInfo(registeredMs) }),
     ...(reregisteredMs !== undefined && { reregistered_time: toTimeInfo(reregisteredMs) }),
     offers: [...framework.offers].map(offerDocument),
+    inverse_offers: [...state.inverseOffers.values()]
+      .filter((offer) => offer.framework === framework)
+      .map(inverseOfferDocument),
     allocated_resources: allocatedToFramework(framework, agents),
     offered_resources: offeredToFramework(framework),
     ...(constraints !== undefined && { offer_constraints: constraints }),

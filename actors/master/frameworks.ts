@@ -12,7 +12,9 @@ import {
 import type { FrameworkInfo } from '../../protocol/v1/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { frameworkDocument } from './documents.ts'
+import { settleDrains } from './drain.ts'
 import { announce } from './events.ts'
+import { discardInverseOffers } from './inverse-offers.ts'
 import { stopHeartbeats } from './liveness.ts'
 import { count } from './metrics.ts'
 import { discardOffers, rescindOffers } from './offers.ts'
@@ -53,6 +55,7 @@ export function disconnectFramework(
 ): void {
   stopHeartbeats(framework, cx)
   rescindOffers(state, [...framework.offers], cx)
+  discardInverseOffers(state, framework, cx)
   framework.phase = 'disconnected'
   const framework_id = { value: framework.id }
   cx.send(state.allocator, DeactivateFramework, { framework_id: framework.id })
@@ -106,8 +109,10 @@ export function removeFramework(
   stopHeartbeats(framework, cx)
   stopFailoverTimer(framework, cx)
   discardOffers(state, [...framework.offers], cx)
+  discardInverseOffers(state, framework, cx)
   for (const agent of state.agents.values()) {
     agent.executors.delete(framework.id)
+    agent.inverseAnswers.delete(framework.id)
     const framework_id = { value: framework.id }
     if (agent.connected) cx.send(agent.pid, ShutdownFramework, { epoch: state.epoch, framework_id })
   }
@@ -128,6 +133,7 @@ export function removeFramework(
     unregisteredMs: cx.now(),
     tasks: framework.completed,
   })
+  settleDrains(state, cx)
   count(state, 'master/frameworks_removed')
   cx.log('info', 'framework removed', { framework: framework.id, why })
   announce(

@@ -26,9 +26,11 @@ import { election } from '../election/index.ts'
 import { log } from '../log/index.ts'
 import { registrar } from '../registrar/index.ts'
 import { serveCall } from './calls.ts'
+import { settleDrains } from './drain.ts'
 import { executorExited, fromExecutor } from './executors.ts'
 import { agentExited, pong } from './health.ts'
 import { Calls } from './internal.ts'
+import { makeInverseOffers } from './inverse-offers.ts'
 import { parseWeights } from './leadership.ts'
 import { lifecycle } from './machine.ts'
 import { makeOffers } from './offers.ts'
@@ -70,11 +72,14 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
     REREGISTER_AGENT: reregisterAgent,
     UNREGISTER_AGENT(state, { agent_id }, cx) {
       fromAgent(state, cx, (agent) => {
-        if (agent.id === agent_id.value) unregisterAgent(state, agent, cx)
+        if (agent.id === agent_id.value) unregisterAgent(state, agent, 'it unregistered', cx)
       })
     },
     OPERATION_UPDATE: (state, update, cx) =>
-      fromAgent(state, cx, (agent) => operationUpdated(state, agent, update, cx)),
+      fromAgent(state, cx, (agent) => {
+        operationUpdated(state, agent, update, cx)
+        settleDrains(state, cx)
+      }),
     UPDATE_RESOURCES: (state, report, cx) =>
       fromAgent(state, cx, (agent) => resourcesUpdated(state, agent, report, cx)),
     UPDATE_OVERSUBSCRIBED: (state, report, cx) =>
@@ -87,8 +92,11 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
       fromAgent(state, cx, (agent) => fromExecutor(state, agent, message, cx)),
     PONG: (state, _body, cx) => fromAgent(state, cx, pong),
     ALLOCATION: (state, { shares }, cx) => makeOffers(state, shares, cx),
+    INVERSE_ALLOCATION: (state, { inverse_offers }, cx) =>
+      makeInverseOffers(state, inverse_offers, cx),
     CALLS(state, { calls }, cx) {
       for (const call of calls) serveCall(state, call, cx)
+      settleDrains(state, cx)
       cx.reply({})
     },
   },

@@ -2,13 +2,14 @@
  * The beginning of leadership: from here on this master answers where the leader answers, tells everybody
  * that it leads, and starts the clock for the agents that the registry knows. Spec: master.md §2, §6.
  */
-import { UpdateWeights } from '../../protocol/allocator.ts'
+import { Recover, UpdateWeights } from '../../protocol/allocator.ts'
 import { encode, formatOf } from '../../protocol/codec.ts'
 import type { Leader } from '../../protocol/leader.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { announce } from './events.ts'
 import { openIntake } from './intake.ts'
 import { listenForSilence } from './liveness.ts'
+import { prunePeriodically } from './prune.ts'
 import { store } from './registry.ts'
 import type { MasterState } from './state.ts'
 import { markMissing } from './unreachable.ts'
@@ -27,6 +28,8 @@ export function lead(state: MasterState, cx: Context): void {
   })
   listenForSilence(state, cx)
   openIntake(state.options.max_queued_calls_per_framework, cx)
+  const quota_configs = [...state.quotas.values()]
+  cx.send(state.allocator, Recover, { agents: state.recovered.size, quota_configs })
   settleWeights(state, cx)
   watchWhitelist(state, cx)
   announce(
@@ -42,6 +45,7 @@ export function lead(state: MasterState, cx: Context): void {
   cx.after('recovered agents', state.options.agent_reregister_timeout_ms, () =>
     markMissing(state, cx),
   )
+  prunePeriodically(state, cx)
   cx.log('info', 'leads', { epoch: state.epoch, recovered: state.recovered.size })
 }
 

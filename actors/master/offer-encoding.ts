@@ -5,21 +5,33 @@
  */
 import { encode } from '../../protocol/codec.ts'
 import { encodeFields, type Fields, field, joinFields, joinItems } from '../../protocol/splice.ts'
-import type { AgentInfo, Offer as OfferDocument, Resource } from '../../protocol/v1/index.ts'
+import type {
+  AgentInfo,
+  Offer as OfferDocument,
+  Resource,
+  Unavailability,
+} from '../../protocol/v1/index.ts'
 import { type Resources, toWire } from '../../src/resources/index.ts'
 import type { Framework, MasterState, Offer } from './state.ts'
 
 /** The fields of an offer that only its agent decides. */
-export function encodeAgentPart(info: AgentInfo): Fields {
-  return encodeFields(agentPart(info))
+export function encodeAgentPart(
+  info: AgentInfo,
+  unavailability: Unavailability | undefined,
+): Fields {
+  return encodeFields(agentPart(info, unavailability))
 }
 
-function agentPart({ id, hostname, attributes, domain }: AgentInfo) {
+function agentPart(
+  { id, hostname, attributes, domain }: AgentInfo,
+  unavailability: Unavailability | undefined,
+) {
   return {
     agent_id: id!,
     hostname,
     ...(attributes !== undefined && { attributes }),
     ...(domain !== undefined && { domain }),
+    ...(unavailability !== undefined && { unavailability }),
   }
 }
 
@@ -30,7 +42,7 @@ export function offerDocument({ id, framework, agent, share }: Offer): OfferDocu
   return {
     id: { value: id },
     framework_id: { value: framework.id },
-    ...agentPart(agent.info),
+    ...agentPart(agent.info, agent.unavailability),
     resources: offeredResources(framework, share.role, share.resources),
     ...(multiRole && { allocation_info: { role: share.role } }),
     ...(executors !== undefined && {

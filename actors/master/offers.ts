@@ -12,7 +12,14 @@ import { sendEvent } from './events.ts'
 import { silenceSubject } from './liveness.ts'
 import { count } from './metrics.ts'
 import { encodeOffers, offerDocument } from './offer-encoding.ts'
-import { deepFreeze, type Framework, isActive, type MasterState, type Offer } from './state.ts'
+import {
+  deepFreeze,
+  type Framework,
+  isActive,
+  isInService,
+  type MasterState,
+  type Offer,
+} from './state.ts'
 
 /** Offers of one event: some 200 bytes each, with room for agents with many attributes. */
 const EVENT_OFFERS_MAX = 500
@@ -27,7 +34,12 @@ export function makeOffers(state: MasterState, shares: readonly Share[], cx: Con
   for (const share of shares) {
     const framework = state.frameworks.get(share.framework_id)
     const agent = state.agents.get(share.agent_id)
-    if (framework === undefined || !isActive(framework) || agent?.connected !== true) {
+    if (
+      framework === undefined ||
+      !isActive(framework) ||
+      agent === undefined ||
+      !isInService(state, agent)
+    ) {
       unwanted.push(share)
       continue
     }

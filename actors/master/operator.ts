@@ -12,12 +12,23 @@ import {
   rolesDocument,
   tasksDocument,
 } from './documents.ts'
+import { deactivateAgent, drainAgent, reactivateAgent } from './drain.ts'
 import { removeFramework } from './frameworks.ts'
+import { markGone } from './gone.ts'
+import {
+  scheduleDocument,
+  startMaintenance,
+  statusDocument,
+  stopMaintenance,
+  updateSchedule,
+} from './maintenance.ts'
 import { count, tellMetrics } from './metrics.ts'
 import { offerDocument } from './offer-encoding.ts'
 import { changeResources } from './operator-resources.ts'
+import { updateQuota } from './quota.ts'
 import { type MasterState, VERSION } from './state.ts'
 import { killTask } from './tasks.ts'
+import { updateWeights } from './weights.ts'
 import { explainOffers } from './why.ts'
 
 /** Takes the answer to a call, once: as it is to be encoded. */
@@ -97,6 +108,36 @@ function carryOut(
     case 'GROW_VOLUME':
     case 'SHRINK_VOLUME':
       return changeResources(state, call, later, cx)
+    case 'DRAIN_AGENT':
+      return drainAgent(state, call.drain_agent, later, cx)
+    case 'DEACTIVATE_AGENT':
+      return deactivateAgent(state, call.deactivate_agent, later, cx)
+    case 'REACTIVATE_AGENT':
+      return reactivateAgent(state, call.reactivate_agent, later, cx)
+    case 'MARK_AGENT_GONE':
+      return markGone(state, call.mark_agent_gone.agent_id.value, later, cx)
+    case 'GET_MAINTENANCE_SCHEDULE':
+      return ok({ type, get_maintenance_schedule: { schedule: scheduleDocument(state) } })
+    case 'GET_MAINTENANCE_STATUS':
+      return ok({ type, get_maintenance_status: { status: statusDocument(state) } })
+    case 'UPDATE_MAINTENANCE_SCHEDULE':
+      return updateSchedule(state, call.update_maintenance_schedule.schedule, later, cx)
+    case 'START_MAINTENANCE':
+      return startMaintenance(state, call.start_maintenance.machines, later, cx)
+    case 'STOP_MAINTENANCE':
+      return stopMaintenance(state, call.stop_maintenance.machines, later, cx)
+    case 'GET_QUOTA':
+      return ok({ type, get_quota: { status: { configs: [...state.quotas.values()] } } })
+    case 'UPDATE_QUOTA': {
+      const { quota_configs, force = false } = call.update_quota
+      return updateQuota(state, quota_configs, force, later, cx)
+    }
+    case 'GET_WEIGHTS': {
+      const weight_infos = [...state.weights].map(([role, weight]) => ({ role, weight }))
+      return ok({ type, get_weights: { weight_infos } })
+    }
+    case 'UPDATE_WEIGHTS':
+      return updateWeights(state, call.update_weights.weight_infos, later, cx)
     case 'EXPLAIN_OFFERS':
       return explainOffers(state, call.explain_offers, later, cx)
     case 'TEARDOWN':

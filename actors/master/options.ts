@@ -86,6 +86,15 @@ export const MasterOptions = Type.Object({
     'a disconnected agent, or one known before a failover, must register again within this time',
     600_000,
   ),
+  registry_gc_interval_ms: milliseconds('between two looks for agents to forget', 900_000),
+  registry_max_agent_age_ms: milliseconds(
+    'agents that have been unreachable or gone for this time are forgotten',
+    14 * 24 * 3600 * 1000,
+  ),
+  registry_max_agent_count: count(
+    'unreachable agents, and gone ones, that are remembered',
+    102_400,
+  ),
   offer_timeout_ms: Type.Number({
     description: 'offers are rescinded after this time, in milliseconds; 0 = never',
     default: 0,

@@ -5,6 +5,7 @@
 import type { Elected } from '../../protocol/election.ts'
 import type { Payload } from '../../protocol/message.ts'
 import { RecoverRegistry, type Registry } from '../../protocol/registrar.ts'
+import { machineKey } from '../../protocol/v1/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { deepFreeze, type MasterState } from './state.ts'
 
@@ -36,4 +37,10 @@ function load(state: MasterState, registry: Registry): void {
   }
   for (const { agent_id, timestamp } of registry.gone) state.gone.set(agent_id.value, timestamp)
   for (const [role, weight] of Object.entries(registry.weights)) state.weights.set(role, weight)
+  for (const { agent_id, drain_info } of registry.drains) {
+    state.drains.set(agent_id.value, drain_info)
+  }
+  for (const { value } of registry.deactivated) state.deactivated.add(value)
+  for (const machine of registry.machines) state.machines.set(machineKey(machine.id), machine)
+  for (const config of registry.quotas) state.quotas.set(config.role, config)
 }

@@ -1,6 +1,7 @@
 /** Agents that are new, and agents that leave. Spec: master.md §4, §7. */
 
-import type { RegisterAgent } from '../../protocol/agent.ts'
+import { type RegisterAgent, ShutdownAgent } from '../../protocol/agent.ts'
+import { failure } from '../../protocol/errors.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { RegistryOperation } from '../../protocol/registrar.ts'
 import type { Context } from '../../src/runtime/index.ts'
@@ -9,7 +10,7 @@ import { addAgent, removeAgent } from './agents.ts'
 import { announce } from './events.ts'
 import { store } from './registry.ts'
 import { adoptReport } from './reports.ts'
-import { type Agent, type MasterState, newAgentId } from './state.ts'
+import { type Agent, downProblem, type MasterState, newAgentId } from './state.ts'
 
 /** The part of the answer that is the same for register and re-register. */
 export function registered(state: MasterState, id: string) {
@@ -36,6 +37,11 @@ export function registerAgent(
     cx.reply(registered(state, known.id))
     return
   }
+  const objection = downProblem(state, report.agent_info)
+  if (objection !== undefined) {
+    refuseAgent(state, objection, cx)
+    return
+  }
   if (state.registering.has(pid)) return
   state.registering.add(pid)
   const held = cx.hold()
@@ -60,17 +66,25 @@ export function registerAgent(
   })
 }
 
-/** UNREGISTER_AGENT: it goes for good. */
-export function unregisterAgent(state: MasterState, agent: Agent, cx: Context): void {
+/** It is told to end, since asking again would not help. */
+export function refuseAgent(state: MasterState, message: string, cx: Context): void {
+  cx.refuse(failure('NOT_ACCEPTED', { reason: message }))
+  cx.send(cx.from, ShutdownAgent, { epoch: state.epoch, message })
+}
+
+/** It goes for good: by UNREGISTER_AGENT, or at an operator's word. */
+export function unregisterAgent(state: MasterState, agent: Agent, why: string, cx: Context): void {
   if (state.transitions.has(agent.id)) return
   state.transitions.set(agent.id, 'removing')
   store(state, [{ type: 'REMOVE_AGENT', agent_id: { value: agent.id } }], cx, () =>
-    leave(state, agent, 'it unregistered', cx),
+    leave(state, agent, why, cx),
   )
 }
 
 function leave(state: MasterState, agent: Agent, why: string, cx: Context): void {
   state.transitions.delete(agent.id)
+  state.drains.delete(agent.id)
+  state.deactivated.delete(agent.id)
   const message = `the agent ${agent.info.hostname} is gone: ${why}`
   removeAgent(state, agent, { reason: 'REASON_AGENT_REMOVED', message }, cx)
   const agent_id = { value: agent.id }

@@ -30,7 +30,7 @@ export function adoptReport(state: MasterState, agent: Agent, report: Report, cx
   const changed = !isDeepStrictEqual(agent.info, agent_info)
   if (changed) {
     agent.info = deepFreeze(agent_info)
-    agent.encoded = encodeAgentPart(agent_info)
+    agent.encoded = encodeAgentPart(agent_info, agent.unavailability)
   }
   setTotal(state, agent, totalOf(report), changed, cx)
 }

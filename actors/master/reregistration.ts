@@ -7,7 +7,6 @@ import {
   KillTask,
   type OperationReference,
   type ReregisterAgent,
-  ShutdownAgent,
   ShutdownFramework,
   type TaskReference,
   UpdateFrameworkInfo,
@@ -32,13 +31,14 @@ import {
   reregisterTimer,
   takeExecutor,
 } from './agents.ts'
+import { sendDrain, settleDrains } from './drain.ts'
 import { announce, sendStatus } from './events.ts'
 import { recoverFramework } from './frameworks.ts'
 import { learnOperations, missingOperations } from './operations.ts'
-import { registered } from './registration.ts'
+import { refuseAgent, registered } from './registration.ts'
 import { store } from './registry.ts'
 import { adoptReport } from './reports.ts'
-import { type Agent, isActive, type MasterState } from './state.ts'
+import { type Agent, downProblem, isActive, type MasterState } from './state.ts'
 import { addTask, masterStatus } from './tasks.ts'
 
 type Return = Payload<typeof ReregisterAgent>
@@ -53,8 +53,7 @@ export function reregisterAgent(state: MasterState, back: Return, cx: Context): 
   const known = state.agents.get(id)
   const objection = objectionTo(state, known, back.agent_info, id)
   if (objection !== undefined) {
-    cx.refuse(failure('NOT_ACCEPTED', { reason: objection }))
-    cx.send(cx.from, ShutdownAgent, { epoch: state.epoch, message: objection })
+    refuseAgent(state, objection, cx)
     return
   }
   if (state.transitions.has(id)) return
@@ -86,7 +85,7 @@ function objectionTo(
   if (state.gone.has(id)) return 'the agent was marked gone'
   if (known !== undefined && known.info.hostname !== info.hostname)
     return 'its hostname has changed'
-  return undefined
+  return downProblem(state, info)
 }
 
 function operationFor(
@@ -116,7 +115,7 @@ function admit(
   const { operations = [] } = back
   const agent = addAgent(state, { report: back, pid, tasks, executors, operations }, cx)
   agent.reregisteredMs = cx.now()
-  greet(state, back, pid, cx)
+  greet(state, agent, back, cx)
   cx.log('info', 'agent re-registered', { agent: id, tasks: tasks.length, recovered })
 }
 
@@ -154,8 +153,10 @@ function resurrect(state: MasterState, task: Task, cx: Context): void {
   sendStatus(state, framework, status, cx)
 }
 
-/** What a returning agent must hear: which frameworks are over, and which listen. */
-function greet(state: MasterState, back: Return, pid: Pid, cx: Context): void {
+/** What a returning agent must hear: that it drains, which frameworks are over, and which listen. */
+function greet(state: MasterState, agent: Agent, back: Return, cx: Context): void {
+  const { pid } = agent
+  sendDrain(state, agent, cx)
   const ids = new Set(back.frameworks.map(({ id }) => id?.value ?? ''))
   for (const { framework_id } of [...back.tasks, ...back.executors]) ids.add(framework_id.value)
   for (const value of ids) {
@@ -167,6 +168,7 @@ function greet(state: MasterState, back: Return, pid: Pid, cx: Context): void {
       cx.send(pid, UpdateFrameworkInfo, { epoch, framework_info: framework.info })
     }
   }
+  settleDrains(state, cx)
 }
 
 /** An agent in the books is back, and the two compare what they know. */
@@ -210,7 +212,7 @@ function readmit(
     if (isTerminal(taskState)) continue
     cx.send(pid, KillTask, { epoch: state.epoch, framework_id: { value }, task_id })
   }
-  greet(state, back, pid, cx)
+  greet(state, agent, back, cx)
   cx.log('info', 'agent re-registered', { agent: agent.id })
 }
 

@@ -9,16 +9,22 @@ import { type Subjects, subjects } from '../../protocol/subjects.ts'
 import type {
   AgentCapabilityType,
   AgentInfo,
+  DrainInfo,
   ExecutorInfo,
   FrameworkCapabilityType,
   FrameworkInfo,
+  InverseOfferStatus,
+  MachineInfo,
   MasterInfo,
   OfferConstraints,
   Operation,
+  QuotaConfig,
   Resource,
   Task,
   TimeInfo,
+  Unavailability,
 } from '../../protocol/v1/index.ts'
+import { machineKey } from '../../protocol/v1/index.ts'
 import type { Resources } from '../../src/resources/index.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
 import type { Probe } from './liveness.ts'
@@ -52,6 +58,10 @@ export interface Agent {
   readonly killed: Map<Task, string>
   /** The part of offers that is the same for each of this agent's, encoded. */
   encoded: Fields
+  /** The maintenance that is planned for its machine. */
+  unavailability: Unavailability | undefined
+  /** What frameworks last said to that; by their ids. */
+  readonly inverseAnswers: Map<string, InverseOfferStatus>
 }
 
 export interface Offer {
@@ -60,6 +70,16 @@ export interface Offer {
   readonly agent: Agent
   /** What is offered, as the allocator said and will be told: frozen, so that it is never copied. */
   readonly share: Share
+  /** On the monotonic clock. */
+  readonly createdMs: number
+}
+
+/** A framework is asked to give an agent back. */
+export interface InverseOffer {
+  readonly id: string
+  readonly framework: Framework
+  readonly agent: Agent
+  readonly unavailability: Unavailability
   /** On the monotonic clock. */
   readonly createdMs: number
 }
@@ -106,7 +126,12 @@ export interface CompletedFramework {
 }
 
 /** What is under way in the registry for an agent; exclusive (master.md §3). */
-export type Transition = 'reregistering' | 'marking unreachable' | 'removing'
+export type Transition =
+  | 'reregistering'
+  | 'marking unreachable'
+  | 'marking gone'
+  | 'marking drained'
+  | 'removing'
 
 /** Ids of agents that were removed, so that their late messages are dropped. */
 const REMOVED_AGENTS_MAX = 100_000
@@ -140,7 +165,15 @@ export interface MasterState {
   readonly completedFrameworks: LRUCache<string, CompletedFramework>
   /** In the order in which they were made. */
   readonly offers: Map<string, Offer>
+  readonly inverseOffers: Map<string, InverseOffer>
   readonly weights: Map<string, number>
+  readonly quotas: Map<string, QuotaConfig>
+  /** Of agents that drain or are drained, also unreachable ones. */
+  readonly drains: Map<string, DrainInfo>
+  /** Agents that are not offered, those of `drains` among them. */
+  readonly deactivated: Set<string>
+  /** By `machineKey`: those in the maintenance schedule. */
+  readonly machines: Map<string, MachineInfo>
   readonly counters: Counters
 
   nextAgent: number
@@ -194,7 +227,12 @@ export function newState(
     frameworks: new Map(),
     completedFrameworks: new LRUCache({ max: options.max_completed_frameworks }),
     offers: new Map(),
+    inverseOffers: new Map(),
     weights: new Map(),
+    quotas: new Map(),
+    drains: new Map(),
+    deactivated: new Set(),
+    machines: new Map(),
     counters: new Map(),
     nextAgent: 0,
     nextFramework: 0,
@@ -262,6 +300,27 @@ export function setFrameworkInfo(framework: Framework, info: FrameworkInfo): voi
   framework.roles = framework.capabilities.has('MULTI_ROLE')
     ? (info.roles ?? [])
     : [info.role ?? '*']
+}
+
+/** Whether the agent may be offered. */
+export function isInService(state: MasterState, { id, connected }: Agent): boolean {
+  return connected && !state.deactivated.has(id)
+}
+
+/** Whether the registry has the agent as admitted or unreachable. */
+export function isKnownAgent(state: MasterState, id: string): boolean {
+  return state.agents.has(id) || state.recovered.has(id) || state.unreachable.has(id)
+}
+
+/** The maintenance that is planned for the machine of an agent. */
+export function unavailabilityOf(state: MasterState, info: AgentInfo): Unavailability | undefined {
+  return state.machines.get(machineKey(info))?.unavailability
+}
+
+/** Why no agent of this host may register now. */
+export function downProblem(state: MasterState, info: AgentInfo): string | undefined {
+  const down = state.machines.get(machineKey(info))?.mode === 'DOWN'
+  return down ? `the machine ${info.hostname} is down for maintenance` : undefined
 }
 
 /** Whether it gets offers and events. */

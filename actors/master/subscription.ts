@@ -18,6 +18,7 @@ import type { Context } from '../../src/runtime/index.ts'
 import { sendEvent } from './events.ts'
 import { changeProblem, type Subscription, subscriptionProblem } from './framework-validation.ts'
 import { announceFramework, frameworkOptions, stopFailoverTimer } from './frameworks.ts'
+import { discardInverseOffers } from './inverse-offers.ts'
 import { awaitListener, stopHeartbeats } from './liveness.ts'
 import { discardOffers, rescindOffers } from './offers.ts'
 import { type Framework, type MasterState, newFramework, setFrameworkInfo } from './state.ts'
@@ -62,6 +63,7 @@ function endFormerStream(state: MasterState, framework: Framework, cx: Context):
   stopHeartbeats(framework, cx)
   stopFailoverTimer(framework, cx)
   discardOffers(state, [...framework.offers], cx)
+  discardInverseOffers(state, framework, cx)
 }
 
 function begin(

@@ -100,6 +100,7 @@ const behaviour = table<State, typeof messages, Args>({
       if (isTerminal(first.state)) state.tasks?.delete(key)
       else sendFirst(state, task, cx)
     },
+    DRAIN_AGENT() {},
     // What benchmarks launch needs no reservations and no volumes.
     APPLY_OPERATION() {},
     ACKNOWLEDGE_OPERATION() {},

@@ -89,6 +89,12 @@ function about(event: ClusterEvent, terminal: Terminal): string {
     }
     case 'AGENT_REMOVED':
       return event.agent_removed.agent_id.value
+    case 'AGENT_GONE':
+      return event.agent_gone.agent_id.value
+    case 'AGENT_DRAINING': {
+      const { agent_id, drain_info } = event.agent_draining
+      return `${agent_id.value}  ${drain_info.state}`
+    }
     case 'AGENT_UNREACHABLE':
       return event.agent_unreachable.agent_id.value
     case 'AGENT_DISCONNECTED':

@@ -25,7 +25,7 @@ function offer(resources: Resource[], capabilities: FrameworkCapabilityType[]): 
   }
   const framework = { id: 'F0', streamId: '1-1', capabilities: new Set(capabilities) }
   const executors = new Map([['F0', new Map([['e', { executor_id: { value: 'e' } }]])]])
-  const agent = { id: 'S0', info, encoded: encodeAgentPart(info), executors }
+  const agent = { id: 'S0', info, encoded: encodeAgentPart(info, undefined), executors }
   return {
     id: 'M-O1',
     framework: framework as unknown as Framework,
