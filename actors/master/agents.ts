@@ -129,6 +129,7 @@ function enterAllocator(state: MasterState, agent: Agent, cx: Context): void {
     hostname,
     attributes,
     ...(domain !== undefined && { domain }),
+    capabilities: [...agent.capabilities],
     total: [...agent.total],
     active: isInService(state, agent),
     ...(agent.unavailability !== undefined && { unavailability: agent.unavailability }),

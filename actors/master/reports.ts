@@ -24,15 +24,17 @@ import { type Agent, deepFreeze, type MasterState } from './state.ts'
 /** A registered agent registers again. */
 export function adoptReport(state: MasterState, agent: Agent, report: Report, cx: Context): void {
   const { agent_info, version, resource_version = '' } = report
+  const capabilities = capabilitiesOf(report)
+  const learned = !isDeepStrictEqual(agent.capabilities, capabilities)
   agent.version = version
-  agent.capabilities = capabilitiesOf(report)
+  agent.capabilities = capabilities
   agent.resourceVersion = resource_version
   const changed = !isDeepStrictEqual(agent.info, agent_info)
   if (changed) {
     agent.info = deepFreeze(agent_info)
     agent.encoded = encodeAgentPart(agent_info, agent.unavailability)
   }
-  setTotal(state, agent, totalOf(report), changed, cx)
+  setTotal(state, agent, totalOf(report), changed || learned, cx)
 }
 
 /** UPDATE_RESOURCES: what was applied in advance and is not in it never was. */
@@ -78,5 +80,6 @@ function setTotal(
 export function tellTotal(state: MasterState, agent: Agent, cx: Context): void {
   const { attributes = [] } = agent.info
   const total = [...agent.total]
-  cx.send(state.allocator, UpdateAgent, { agent_id: agent.id, total, attributes })
+  const capabilities = [...agent.capabilities]
+  cx.send(state.allocator, UpdateAgent, { agent_id: agent.id, total, attributes, capabilities })
 }

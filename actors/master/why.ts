@@ -8,7 +8,7 @@ import type { MasterCall, OfferExplanation } from '../../protocol/operator.ts'
 import { ok, type Result } from '../../protocol/result.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import type { Answer } from './operator.ts'
-import type { Agent, MasterState } from './state.ts'
+import type { MasterState } from './state.ts'
 
 type Question = Extract<MasterCall, { type: 'EXPLAIN_OFFERS' }>['explain_offers']
 
@@ -54,12 +54,16 @@ function document(
     hostname: agent?.info.hostname ?? '',
     role,
     reason,
-    message: reason === 'AGENT_INACTIVE' ? inactivity(agent) : message,
+    message: reason === 'AGENT_INACTIVE' ? inactivity(state, agent_id) : message,
     ...(seconds !== undefined && { until: { nanoseconds: (nowMs + seconds * 1000) * 1e6 } }),
     ...(offers.length > 0 && { offer_ids: offers.map(({ id }) => ({ value: id })) }),
   }
 }
 
-function inactivity(agent: Agent | undefined): string {
-  return agent?.connected ? 'an operator has taken it out of service' : 'it is disconnected'
+function inactivity({ agents, drains, deactivated }: MasterState, id: string): string {
+  const drain = drains.get(id)
+  if (drain?.state === 'DRAINED') return 'it is drained'
+  if (drain !== undefined) return 'it drains: its tasks are being ended'
+  if (deactivated.has(id)) return 'an operator has deactivated it'
+  return agents.get(id)?.connected ? 'it is about to be offered again' : 'it is disconnected'
 }

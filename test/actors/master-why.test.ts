@@ -57,6 +57,19 @@ test('who came first, and agents that are not there', async () => {
   await m.stop()
 })
 
+test('agents that an operator takes out of service', async () => {
+  const m = await masterWorld()
+  const framework = await m.framework()
+  const agent = await m.agent('a')
+  const agent_id = { value: agent.id }
+  await m.operate({ type: 'DEACTIVATE_AGENT', deactivate_agent: { agent_id } })
+  const [told] = (await why(framework)).explain_offers.explanations
+  assert.is(`${told.reason}: ${told.message}`, 'AGENT_INACTIVE: an operator has deactivated it')
+  await m.operate({ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id } })
+  assert.ok(await framework.offer())
+  await m.stop()
+})
+
 test('one agent, or a page of them', async () => {
   const m = await masterWorld()
   const framework = await m.framework()
