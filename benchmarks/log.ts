@@ -4,9 +4,14 @@
  * 256 appends in flight, of 100 bytes and of 10 KiB.
  *
  * The limit is the same disk with nothing around it: as many bytes appended to a file as are in flight, one
- * fdatasync, and again. A log with three replicas on one disk pays that three times.
+ * fdatasync, and again. A log with three replicas on one disk pays that three times. Beside three replicas
+ * stands a real etcd of three processes that is given the same values in the same way, if it is installed
+ * (Debian: etcd-server).
  *
- *     node dist/benchmarks/log.js [--quick] [--json]
+ * Then a log of a million small entries: how long a replica takes that finds it on its disk, and one that
+ * has to fetch all of it from the others.
+ *
+ *     node dist/benchmarks/log.js [--quick] [--json] [--entries N]
  */
 import { fork } from 'node:child_process'
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
@@ -15,20 +20,27 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
-import { Append, Elect } from '../protocol/log.ts'
+import { Append, CatchUp, Elect, Positions } from '../protocol/log.ts'
+import { defaultCluster } from '../protocol/subjects.ts'
+import { connectAsker } from '../src/framework/asking.ts'
 import { type ChildSpec, type Context, child, pid, startNode, table } from '../src/runtime/index.ts'
 import { systemPorts } from '../src/runtime/ports/index.ts'
 import { natsTransport } from '../src/transport/nats.ts'
 import { startNatsServer } from '../src/transport/nats-server.ts'
+import { etcdVersion, startEtcd } from './support/etcd.ts'
 import { inWindows, median, percentile, spread } from './support/statistics.ts'
 
 const { values: flags } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    /** Length of the log that is recovered. */
+    entries: { type: 'string' },
   },
 })
 const { quick, json } = flags
+const entries = Number(flags.entries ?? (quick ? 20_000 : 1_000_000))
+const fillInFlight = 1024
 const windows = { count: 5, ms: quick ? 200 : 2000 }
 const ensembles = [1, 3]
 const loads = [
@@ -51,6 +63,9 @@ interface Line extends Load {
   /** Entries per second that the bare disk takes in groups of `inFlight`. */
   readonly limit: number
   readonly ratio: number
+  /** Puts per second of etcd with as many members, and how many times that the log does. */
+  readonly etcdPerSecond?: number
+  readonly toEtcd?: number
 }
 
 const root = mkdtempSync(join(tmpdir(), 'meseta-bench-'))
@@ -177,27 +192,144 @@ async function measure(size: number): Promise<Line[]> {
   return lines
 }
 
-async function main(): Promise<Line[]> {
+interface Recovery {
+  readonly entries: number
+  /** Until a replica that was killed votes and knows all again, from its disk. */
+  readonly loadSeconds: number
+  /** The same with an empty disk, from the others. */
+  readonly catchUpSeconds: number
+}
+
+/** Fills a log of three, and has one replica find it again in two ways. */
+async function measureRecovery(): Promise<Recovery> {
+  const server = await startNatsServer()
+  const names = ['recovering-0', 'recovering-1', 'recovering-2']
+  const last = names[2] as string
+  const start = (name: string) => startReplica(server.url, name, names)
+  const replicas = new Map<string, Awaited<ReturnType<typeof startReplica>>>()
+  for (const name of names) replicas.set(name, await start(name))
+  const transport = natsTransport({ servers: [server.url] })
+  const { ask, close } = await connectAsker(
+    systemPorts({ transport, log: { level: 'warn' } }),
+    defaultCluster,
+  )
+  const votesTo = async (end: number) => {
+    for (;;) {
+      const replica = pid('log', last)
+      // Nobody writes: it must ask how far the log goes.
+      const known = await ask(replica, CatchUp, {}, 60_000).catch(() => undefined)
+      const is = known && (await ask(replica, Positions, {}).catch(() => undefined))
+      if (is?.status === 'VOTING' && is.learned >= end) return
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+  const restart = async (empty: boolean, end: number): Promise<number> => {
+    const replica = replicas.get(last)
+    const ended = new Promise((resolve) => replica?.once('exit', resolve))
+    replica?.kill('SIGKILL')
+    await ended
+    if (empty) rmSync(join(root, `${names.length}-${last}`), { recursive: true })
+    const begin = performance.now()
+    replicas.set(last, await start(last))
+    await votesTo(end)
+    return (performance.now() - begin) / 1000
+  }
+  try {
+    const writer = pid('log-writer', names[0] as string)
+    const elect = async (): Promise<number> => {
+      const elected = await ask(writer, Elect, {}, 60_000).catch(() => undefined)
+      if (elected !== undefined) return elected.epoch
+      await new Promise((resolve) => setTimeout(resolve, electionRetryMs))
+      return elect()
+    }
+    const epoch = await elect()
+    let left = entries
+    let end = 0
+    const one = async () => {
+      while (left-- > 0) {
+        const { position } = await ask(writer, Append, { epoch, data: new Uint8Array(100) }, 60_000)
+        end = Math.max(end, position)
+      }
+    }
+    await Promise.all(Array.from({ length: fillInFlight }, one))
+    const loadSeconds = await restart(false, end)
+    return { entries, loadSeconds, catchUpSeconds: await restart(true, end) }
+  } finally {
+    await close()
+    for (const replica of replicas.values()) {
+      const ended = new Promise((resolve) => replica.once('exit', resolve))
+      replica.kill('SIGKILL')
+      await ended
+    }
+    await server.stop()
+  }
+}
+
+/** Puts per second of etcd; empty if it is not installed. */
+async function measureEtcd(): Promise<Map<Load, number>> {
+  const figures = new Map<Load, number>()
+  if (etcdVersion() === undefined) {
+    process.stderr.write(
+      'etcd is not installed (Debian: etcd-server): there is no peer to compare with\n',
+    )
+    return figures
+  }
+  const etcd = await startEtcd(root)
+  try {
+    for (const load of loads) {
+      let done = 0
+      let stopping = false
+      const one = async (): Promise<void> => {
+        while (!stopping) {
+          await etcd.put(Buffer.alloc(load.bytes))
+          done++
+        }
+      }
+      const all = Array.from({ length: load.inFlight }, one)
+      figures.set(load, median(await inWindows(windows, () => done)))
+      stopping = true
+      await Promise.all(all)
+    }
+  } finally {
+    await etcd.stop()
+  }
+  return figures
+}
+
+async function main(): Promise<{ lines: Line[]; recovery: Recovery }> {
   try {
     const measured: Line[] = []
     for (const size of ensembles) measured.push(...(await measure(size)))
     const limits = new Map<Load, number>()
     for (const load of loads) limits.set(load, await rawDisk(load))
-    return measured.map((line) => {
+    const peer = await measureEtcd()
+    const recovery = await measureRecovery()
+    const lines = measured.map((line) => {
       const load = loads.find((one) => one.inFlight === line.inFlight && one.bytes === line.bytes)
       const limit = limits.get(load as Load) as number
-      return { ...line, limit, ratio: line.perSecond / limit }
+      const etcdPerSecond = line.replicas === 3 ? peer.get(load as Load) : undefined
+      return {
+        ...line,
+        limit,
+        ratio: line.perSecond / limit,
+        ...(etcdPerSecond && { etcdPerSecond, toEtcd: line.perSecond / etcdPerSecond }),
+      }
     })
+    return { lines, recovery }
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
 }
 
-const lines = await main()
-if (json) process.stdout.write(`${JSON.stringify({ benchmark: 'log', lines }, null, 2)}\n`)
+const { lines, recovery } = await main()
+if (json)
+  process.stdout.write(`${JSON.stringify({ benchmark: 'log', lines, recovery }, null, 2)}\n`)
 else {
   const report = new Table({
-    head: ['replicas', 'in flight', 'bytes', 'appends/s', 'p50 ms', 'p99 ms', 'fdatasync', 'ratio'],
+    head: [
+      ...['replicas', 'in flight', 'bytes', 'appends/s', 'p50 ms', 'p99 ms', 'fdatasync', 'ratio'],
+      ...['etcd', 'to etcd (target 1)'],
+    ],
     style: { head: [], border: [] },
   })
   const percent = (value: number) => `${(100 * value).toFixed(0)} %`
@@ -211,7 +343,13 @@ else {
       line.p99Ms.toFixed(1),
       line.limit.toFixed(0),
       percent(line.ratio),
+      line.etcdPerSecond?.toFixed(0) ?? '',
+      line.toEtcd === undefined ? '' : `${line.toEtcd.toFixed(1)} x`,
     ])
   }
   process.stdout.write(`${report}\n`)
+  const { loadSeconds, catchUpSeconds } = recovery
+  process.stdout.write(
+    `a replica of ${recovery.entries} entries votes again ${loadSeconds.toFixed(1)} s after its start, with an empty disk ${catchUpSeconds.toFixed(1)} s\n`,
+  )
 }
