@@ -80,7 +80,11 @@ function finish(state: State, cx: Context): void {
   cx.stop()
 }
 
-/** Asks one other after the other, then fills, or waits for what a live writer is about to make known. */
+/**
+ * Asks one other after the other, then fills, or waits for what a live writer is about to make known. One
+ * that says nothing for a moment is not waited for: it may be gone, and whoever is being elected has no more
+ * time than its lease.
+ */
 function fetchRound(state: State, cx: Context, rounds: number): void {
   const { node, ensemble } = state.args.log
   const others = ensemble.replicas.filter((other) => other !== node)
@@ -88,7 +92,19 @@ function fetchRound(state: State, cx: Context, rounds: number): void {
   const next = (i: number) => {
     if (remaining(state).length === 0) finish(state, cx)
     else if (i < others.length) {
-      fetchFrom(state, cx, others[(start + i) % others.length] as string, 0, () => next(i + 1))
+      const patience = `patience ${i}`
+      let isNext = false
+      const goOn = () => {
+        if (isNext) return
+        isNext = true
+        cx.cancel(patience)
+        next(i + 1)
+      }
+      const answers = () => {
+        if (!isNext) cx.after(patience, timing.fetchPatienceMs, goOn)
+      }
+      answers()
+      fetchFrom(state, cx, others[(start + i) % others.length] as string, 0, answers, goOn)
     } else if (rounds > 1) {
       cx.after('fetch', FETCH_PAUSE_MS, () => fetchRound(state, cx, rounds - 1))
     } else fillMore(state, cx)
@@ -96,12 +112,13 @@ function fetchRound(state: State, cx: Context, rounds: number): void {
   next(0)
 }
 
-/** Takes from one other whatever it has of the gaps from `cursor` on. */
+/** Takes from one other whatever it has of the gaps from `cursor` on; says when an answer came. */
 function fetchFrom(
   state: State,
   cx: Context,
   other: string,
   cursor: number,
+  answers: () => void,
   then: () => void,
 ): void {
   const gap = remaining(state).find(([, to]) => to >= cursor)
@@ -117,10 +134,11 @@ function fetchFrom(
       then()
       return
     }
+    answers()
     const { entries, begin } = outcome.value
     const last = entries.at(-1)
     if (last !== undefined || begin > from) deliver(state, cx, entries, begin)
-    fetchFrom(state, cx, other, last === undefined ? to + 1 : last.position + 1, then)
+    fetchFrom(state, cx, other, last === undefined ? to + 1 : last.position + 1, answers, then)
   })
 }
 

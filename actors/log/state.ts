@@ -9,6 +9,8 @@ import { emptyReplica, type Replica } from './replica.ts'
 export const timing = {
   /** One request to one replica. */
   requestMs: 3_000,
+  /** Until another is asked for learned positions beside one that does not answer. */
+  fetchPatienceMs: 200,
   fillRetryMs: [100, 200],
   recoverAttemptMs: 10_000,
   recoverRetryMs: [500, 1_000],

@@ -266,4 +266,24 @@ test('duplicated and overtaking messages change nothing', async () => {
   await c.w.stop()
 })
 
+test('an election does not wait for a replica that has fallen silent', async () => {
+  for (const seed of [1, 2, 3, 4]) {
+    const c = await cluster(3, { seed })
+    const probe = await c.probe('a')
+    const epoch = await elect(c, probe, 'a')
+    const away = c.w.broker.isolate('c')
+    await appendAll(c, probe, 'a', epoch, numbered(10))
+    // The former writer stands still; the one that lacks the newest entries is elected.
+    c.w.broker.isolate('a')
+    away.remove()
+    const other = await c.probe('c')
+    const begin = c.w.clock.monotonic()
+    await elect(c, other, 'c')
+    const took = c.w.clock.monotonic() - begin
+    assert.ok(took < 1_000, `seed ${seed}: ${took} ms`)
+    assert.equal(await contents(c, 'b'), numbered(10))
+    await c.w.stop()
+  }
+})
+
 test.run()
