@@ -9,7 +9,9 @@ import { eventsCommand } from './commands/events.ts'
 import { frameworkCommand } from './commands/framework.ts'
 import { leaderCommand } from './commands/leader.ts'
 import { logCommand } from './commands/log.ts'
+import { maintenanceCommand } from './commands/maintenance.ts'
 import { offerCommand } from './commands/offer.ts'
+import { quotaCommand } from './commands/quota.ts'
 import { reservationCommand } from './commands/reservation.ts'
 import { runCommand } from './commands/run.ts'
 import { startCommand } from './commands/start.ts'
@@ -19,6 +21,7 @@ import { taskCommand } from './commands/task.ts'
 import { upCommand } from './commands/up.ts'
 import { versionCommand, versionText } from './commands/version.ts'
 import { volumeCommand } from './commands/volume.ts'
+import { weightCommand } from './commands/weight.ts'
 
 /** All commands. */
 export const commands: readonly CliCommand[] = [
@@ -33,6 +36,9 @@ export const commands: readonly CliCommand[] = [
   offerCommand,
   reservationCommand,
   volumeCommand,
+  quotaCommand,
+  weightCommand,
+  maintenanceCommand,
   actorCommand,
   leaderCommand,
   logCommand,

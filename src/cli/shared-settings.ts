@@ -1,6 +1,7 @@
 /** Settings that several commands share. They stand at the top level of the file, without a table. */
 import Type from 'typebox'
 import { defaultCluster } from '../../protocol/subjects.ts'
+import { usage } from './errors.ts'
 
 /** Where a broker is looked for. */
 export const defaultNatsUrl = 'nats://127.0.0.1:4222'
@@ -53,6 +54,24 @@ export const watchSettings = {
     minimum: 100,
     placeholder: 'MS',
   }),
+}
+
+/** For what cannot be undone. */
+export const yesSetting = {
+  yes: Type.Boolean({
+    description: 'do it although it cannot be undone',
+    default: false,
+    short: 'y',
+  }),
+}
+
+/**
+ * Goes on only with `--yes`.
+ * @param consequence what would happen, for the sentence
+ * @throws CommandError USAGE
+ */
+export function confirmed({ yes }: { readonly yes: boolean }, consequence: string): void {
+  if (!yes) throw usage(`--yes: is needed here, for ${consequence}`)
 }
 
 /** How a node logs. */

@@ -10,6 +10,7 @@ import { type Listing, printOrWatch, renderFacts, renderJson, renderListing } fr
 import { connectionSettings, outputSettings, watchSettings } from '../shared-settings.ts'
 import type { Terminal } from '../terminal.ts'
 import { age, timeMs, timestamp } from '../times.ts'
+import { serviceCommands } from './agent-service.ts'
 
 const ls = command({
   name: 'ls',
@@ -71,7 +72,11 @@ const info = command({
     }),
 })
 
-export const agentCommand = noun('agent', 'Agents: the machines that offer resources.', [ls, info])
+export const agentCommand = noun('agent', 'Agents: the machines that offer resources.', [
+  ls,
+  info,
+  ...serviceCommands,
+])
 
 /** The agents that are registered now. */
 export async function agentsOf(client: ClusterClient): Promise<AgentState[]> {
