@@ -6,7 +6,7 @@ import { encode } from '../../protocol/codec.ts'
 import type { Call } from '../../protocol/scheduler.ts'
 import type { KillPolicy } from '../../protocol/v1/command.ts'
 import type { Filters } from '../../protocol/v1/framework.ts'
-import type { Offer, OfferOperation } from '../../protocol/v1/offer.ts'
+import type { InverseOffer, Offer, OfferOperation } from '../../protocol/v1/offer.ts'
 import type { OperationStatus, TaskStatus } from '../../protocol/v1/status.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
 import type { Context } from '../runtime/index.ts'
@@ -92,6 +92,20 @@ export class Driver {
     if (offers.length === 0) return
     const offer_ids = offers.map(({ id }) => id)
     this.call({ ...this.#call('DECLINE'), decline: { offer_ids, ...(filters && { filters }) } })
+  }
+
+  /** Says that the agents of inverse offers will be given back: their tasks are the author's to end. */
+  acceptInverse(offers: readonly InverseOffer[], filters?: Filters): void {
+    if (offers.length === 0) return
+    const answer = { inverse_offer_ids: offers.map(({ id }) => id), ...(filters && { filters }) }
+    this.call({ ...this.#call('ACCEPT_INVERSE_OFFERS'), accept_inverse_offers: answer })
+  }
+
+  /** Says that they will not; the framework is asked again after `filters.refuse_seconds`. */
+  declineInverse(offers: readonly InverseOffer[], filters?: Filters): void {
+    if (offers.length === 0) return
+    const answer = { inverse_offer_ids: offers.map(({ id }) => id), ...(filters && { filters }) }
+    this.call({ ...this.#call('DECLINE_INVERSE_OFFERS'), decline_inverse_offers: answer })
   }
 
   /** Offers again for these roles (all, if none is named), and all refusals forgotten. */

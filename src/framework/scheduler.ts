@@ -14,7 +14,7 @@ import { validateEvent } from '../../protocol/scheduler.ts'
 import { subjects } from '../../protocol/subjects.ts'
 import type { MasterInfo } from '../../protocol/v1/agent.ts'
 import type { FrameworkInfo } from '../../protocol/v1/framework.ts'
-import type { Offer } from '../../protocol/v1/offer.ts'
+import type { InverseOffer, Offer } from '../../protocol/v1/offer.ts'
 import type { OperationStatus, TaskStatus } from '../../protocol/v1/status.ts'
 import { type ChildSpec, type Context, child, type Outcome, statechart } from '../runtime/index.ts'
 import { CallError, Driver } from './driver.ts'
@@ -32,6 +32,12 @@ export interface SchedulerCallbacks {
   /** Every offer must be accepted or declined, or it is held until rescinded. */
   offers?(offers: readonly Offer[], driver: Driver): void
   rescinded?(offerId: string, driver: Driver): void
+  /**
+   * Maintenance of agents is planned: the framework is asked to give them back, and may accept or decline
+   * for the operator to see. Without this callback it says nothing.
+   */
+  inverseOffers?(offers: readonly InverseOffer[], driver: Driver): void
+  inverseOfferRescinded?(offerId: string, driver: Driver): void
   /**
    * A task's status. It is acknowledged when this returns, or when the promise that it returns resolves;
    * if that rejects, the status comes again. Repeats of the last status are possible.
@@ -397,6 +403,12 @@ function handle(state: SchedulerState, event: Event, cx: Context): void {
     case 'RESCIND':
       callbacks.rescinded?.(event.rescind.offer_id.value, driver)
       break
+    case 'INVERSE_OFFERS':
+      callbacks.inverseOffers?.(event.inverse_offers.inverse_offers ?? [], driver)
+      break
+    case 'RESCIND_INVERSE_OFFER':
+      callbacks.inverseOfferRescinded?.(event.rescind_inverse_offer.inverse_offer_id.value, driver)
+      break
     case 'UPDATE':
       takeStatus(state, event.update.status, cx)
       break
@@ -427,7 +439,7 @@ function handle(state: SchedulerState, event: Event, cx: Context): void {
       break
     }
     default:
-      // Heartbeats have had their effect; inverse offers are not asked for by this SDK.
+      // Heartbeats have had their effect.
       break
   }
 }
