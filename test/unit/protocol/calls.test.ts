@@ -111,7 +111,7 @@ test('a wrong type is answered with the legal ones', () => {
     assert.match(problemOf(scheduler.validateCall(value)), /the call must be an object/)
   }
   assert.match(problemOf(scheduler.validateCall({ type: 'UNKNOWN' })), /^UNSUPPORTED_CALL/)
-  assert.match(problemOf(validateMasterCall({ type: 'GET_QUOTA' })), /^UNSUPPORTED_CALL/)
+  assert.match(problemOf(validateMasterCall({ type: 'GET_LOGGING_LEVEL' })), /^UNSUPPORTED_CALL/)
 })
 
 test('SUBSCRIBE and UPDATE_FRAMEWORK name one framework only', () => {
