@@ -97,6 +97,15 @@ function ownOffers(
   return ok(all)
 }
 
+/** The broker may deliver a call twice: what the first copy launched was not dropped by the second. */
+function isLaunched({ tasks, unreachable, completed }: Framework, taskId: string): boolean {
+  return (
+    tasks.has(taskId) ||
+    unreachable.has(taskId) ||
+    completed.some(({ task_id }) => task_id.value === taskId)
+  )
+}
+
 /** Step A, invalid: offers of this framework are void, its tasks were dropped. */
 function refuse(
   state: MasterState,
@@ -113,6 +122,7 @@ function refuse(
   discardOffers(state, [...new Set(own)], cx)
   for (const operation of operations) {
     for (const { task_id, agent_id, executor } of tasksOf(operation)) {
+      if (isLaunched(framework, task_id.value)) continue
       const status = {
         ...masterStatus(task_id.value, fateOf(framework, 'TASK_DROPPED'), cx),
         reason: 'REASON_INVALID_OFFERS',

@@ -4,7 +4,7 @@ import type { AgentId, Task, TaskState, TaskStatus } from '../../protocol/v1/ind
 import type { Context } from '../../src/runtime/index.ts'
 import { sendStatus } from './events.ts'
 import type { Framework, MasterState } from './state.ts'
-import { fateOf, killTask, masterStatus } from './tasks.ts'
+import { fateOf, killTask, lastToldState, masterStatus } from './tasks.ts'
 
 /** All active tasks if none is named; else an answer for each by the table of states.md §7. */
 export function reconcile(
@@ -15,7 +15,8 @@ export function reconcile(
 ): undefined {
   if (tasks.length === 0) {
     for (const task of framework.tasks.values()) {
-      sendStatus(state, framework, knownStatus(task, cx), cx)
+      const status = knownStatus(task, cx)
+      if (status !== undefined) sendStatus(state, framework, status, cx)
     }
   }
   for (const { task_id, agent_id } of tasks) {
@@ -52,11 +53,13 @@ function reconcileTask(
   if (status !== undefined) sendStatus(state, framework, status, cx)
 }
 
-/** The last state that the framework was told, never one that it has not acknowledged the way to. */
-function knownStatus(task: Task, cx: Context): TaskStatus {
+/** Nothing about a task of which the framework was not told that it has ended: the agent is about to. */
+function knownStatus(task: Task, cx: Context): TaskStatus | undefined {
+  const told = lastToldState(task)
+  if (told === undefined) return undefined
   const last = task.statuses?.at(-1)
   return {
-    ...masterStatus(task.task_id.value, task.status_update_state ?? task.state, cx),
+    ...masterStatus(task.task_id.value, told, cx),
     reason: 'REASON_RECONCILIATION',
     message: 'reconciliation: latest task state',
     agent_id: task.agent_id,

@@ -39,7 +39,7 @@ import { refuseAgent, registered } from './registration.ts'
 import { store } from './registry.ts'
 import { adoptReport } from './reports.ts'
 import { type Agent, downProblem, isActive, type MasterState } from './state.ts'
-import { addTask, masterStatus } from './tasks.ts'
+import { addTask, lastToldState, masterStatus } from './tasks.ts'
 
 type Return = Payload<typeof ReregisterAgent>
 
@@ -143,8 +143,11 @@ function resurrect(state: MasterState, task: Task, cx: Context): void {
   framework.unreachable.delete(id)
   const index = framework.completed.findIndex(({ task_id }) => task_id.value === id)
   if (index >= 0) framework.completed.splice(index, 1)
+  const told = lastToldState(task)
+  // That it has ended, the agent is about to tell, after what comes before that.
+  if (told === undefined) return
   const status = {
-    ...masterStatus(id, task.state, cx),
+    ...masterStatus(id, told, cx),
     reason: 'REASON_AGENT_REREGISTERED',
     message: 'the agent is back',
     agent_id: task.agent_id,

@@ -127,6 +127,14 @@ export function acknowledge(
   return undefined
 }
 
+/**
+ * The state that the framework was told last, never one that the agent has yet to tell it the way to:
+ * after a re-registration the books may say that a task has ended while its statuses still come.
+ */
+export function lastToldState({ state, status_update_state: told }: Task): TaskState | undefined {
+  return told ?? (isTerminal(state) ? undefined : state)
+}
+
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, index) => byte === right[index])
 }

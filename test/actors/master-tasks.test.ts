@@ -184,6 +184,19 @@ test('two offers of one agent are used together', async () => {
   await m.stop()
 })
 
+test('an acceptance that comes twice does not say that its tasks were dropped', async () => {
+  const { m, framework, offer } = await set(AWARE)
+  const tasks = [launch(task('t1', offer)), launch(task('t2', offer))]
+  await framework.accept(offer, tasks)
+  const again = await framework.accept(offer, [...tasks, launch(task('t3', offer))])
+  assert.is(again.error.code, 'OFFER_STALE')
+  assert.equal(
+    framework.updates.map(({ task_id, state }) => `${task_id.value} ${state}`),
+    ['t3 TASK_DROPPED'],
+  )
+  await m.stop()
+})
+
 test('invalid offers: own ones are void, tasks are dropped, those of others are not touched', async () => {
   const { m, framework, offer } = await set(AWARE)
   const thief = await m.framework({ name: 'thief' })
