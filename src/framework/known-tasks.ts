@@ -5,6 +5,17 @@
  */
 import { type TaskState, type TaskStatus, terminalTaskStates } from '../../protocol/v1/status.ts'
 
+/**
+ * States that do not last. TASK_UNKNOWN and TASK_UNREACHABLE are also said of tasks of which the master
+ * only knows the agent: when that is back nobody tells of a task that never arrived there.
+ */
+const passing: ReadonlySet<TaskState> = new Set([
+  'TASK_STAGING',
+  'TASK_STARTING',
+  'TASK_UNKNOWN',
+  'TASK_UNREACHABLE',
+])
+
 interface Known {
   readonly agentId: string
   state: TaskState
@@ -56,8 +67,7 @@ export class KnownTasks {
   /** Those in a state that should not last, without a word for `silenceMs`, are to be asked about. */
   doubtSilent(nowMs: number, silenceMs: number): void {
     for (const known of this.#tasks.values()) {
-      const passing = known.state === 'TASK_STAGING' || known.state === 'TASK_STARTING'
-      if (passing && nowMs - known.heardMs >= silenceMs) known.asked = true
+      if (passing.has(known.state) && nowMs - known.heardMs >= silenceMs) known.asked = true
     }
   }
 
