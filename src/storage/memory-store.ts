@@ -35,6 +35,10 @@ class StoreImage {
     return found
   }
 
+  entries(): ReadonlyMap<string, Uint8Array> {
+    return this.#values
+  }
+
   apply(operations: readonly StoreOperation[]): void {
     for (const operation of operations) {
       const known = this.#values.has(operation.key)
@@ -76,6 +80,8 @@ export interface MemoryStorage extends Storage {
   crash(random?: Random): void
   /** Makes the next write of the store at `path` fail; the store then refuses everything. */
   failNextCommit(path: string): void
+  /** What is durable in the store at `path`, whoever has it open; not to be changed. */
+  contents(path: string): ReadonlyMap<string, Uint8Array>
 }
 
 /** Stores by path, in memory; they live as long as this object, across `crash`. */
@@ -107,6 +113,7 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
     failNextCommit(path) {
       failing.add(path)
     },
+    contents: (path) => imageAt(path).entries(),
   }
 }
 

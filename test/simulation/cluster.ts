@@ -1,0 +1,262 @@
+/**
+ * A whole cluster in one process: masters with their replicas of the log, agents and frameworks, each on
+ * a simulated host of its own, with one broker between them. Spec: simulation.md §1, §3-6.
+ */
+import Value from 'typebox/value'
+import agentModule, { type AgentOptions } from '../../actors/agent/index.ts'
+import masterModule, { type MasterOptions } from '../../actors/master/index.ts'
+import type { NodeModule } from '../../src/runtime/module.ts'
+import { stream, type VirtualClock, virtualClock } from '../../src/runtime/ports/index.ts'
+import type { Behaviour } from '../../src/runtime/ports/memory-processes.ts'
+import type { Log, LogLevel, Ports, SpawnOptions } from '../../src/runtime/ports.ts'
+import { type MemoryBroker, memoryBroker } from '../../src/transport/memory.ts'
+import { History } from './history.ts'
+import { SimulatedHost } from './host.ts'
+import type { AgentPlan, FrameworkPlan, Plan } from './plan.ts'
+import { type Trace, trace } from './trace.ts'
+import { Framework, scriptVariable, taskVariable } from './workload.ts'
+
+export interface Cluster {
+  readonly plan: Plan
+  readonly clock: VirtualClock
+  readonly broker: MemoryBroker
+  readonly trace: Trace
+  readonly history: History
+  readonly masters: readonly SimulatedHost[]
+  readonly agents: readonly SimulatedHost[]
+  readonly frameworks: ReadonlyArray<{
+    readonly host: SimulatedHost
+    readonly framework: Framework
+  }>
+  /** All hosts by name. */
+  readonly hosts: ReadonlyMap<string, SimulatedHost>
+  /** How often each situation was met. */
+  readonly situations: Map<string, number>
+  mark(situation: string): void
+  /** The first thing that broke a rule where nobody could catch it. */
+  trouble: Error | undefined
+  /** Messages are disturbed as the plan's weather says, or not. */
+  setWeather(isBad: boolean): void
+}
+
+/** What the frameworks, agents and masters of a simulation are set to: Mesos' defaults, scaled down. */
+const masterSettings = {
+  work_dir: '/m',
+  agent_ping_timeout_ms: 1000,
+  max_agent_ping_timeouts: 3,
+  agent_reregister_timeout_ms: 20_000,
+  heartbeat_interval_ms: 3000,
+  // An event that the broker loses is not told again: only this brings the offers in it back.
+  offer_timeout_ms: 15_000,
+}
+const agentSettings = {
+  work_dir: '/a',
+  registration_backoff_ms: 200,
+  update_retry_min_ms: 500,
+  update_retry_max_ms: 5000,
+  executor_shutdown_grace_ms: 1000,
+}
+
+export function buildCluster(plan: Plan, print?: (line: string) => void): Cluster {
+  const clock = virtualClock()
+  const happened = trace(() => clock.monotonic(), print)
+  const situations = new Map<string, number>()
+  const mark = (situation: string) =>
+    situations.set(situation, (situations.get(situation) ?? 0) + 1)
+  const history = new History(mark, (framework, text) => happened.note(framework, 'hears', text))
+  const weather = new Air(plan)
+  const broker = memoryBroker({
+    clock,
+    random: stream(plan.seed, 'queue-groups'),
+    latencyMs: (from, to) => weather.latencyMs(from, to),
+  })
+  broker.drop(({ from, to, subject, data }) => {
+    happened.note(from, 'says', `${subject} to ${to}`, data)
+    return false
+  })
+  const hosts = new Map<string, SimulatedHost>()
+  const frameworks: Array<{ host: SimulatedHost; framework: Framework }> = []
+
+  function addHost(
+    name: string,
+    more: Pick<
+      ConstructorParameters<typeof SimulatedHost>[0],
+      'program' | 'supervision' | 'offsetMs' | 'speed'
+    >,
+  ): SimulatedHost {
+    const disk = stream(plan.seed, 'disk', name)
+    const host = new SimulatedHost({
+      ...more,
+      name,
+      seed: plan.seed,
+      clock,
+      broker,
+      log: logOf(name),
+      commitMs: () => (weather.isBad ? disk.next() * plan.weather.commitMs : 0),
+      onLife(of) {
+        happened.note(name, 'starts', of.node?.incarnation ?? '')
+      },
+      onEvent(_, what) {
+        happened.note(name, 'fails', what)
+        mark(`a program ${what.split(':')[0]}`)
+      },
+    })
+    hosts.set(name, host)
+    return host
+  }
+
+  function logOf(name: string): Log {
+    return {
+      write(level: LogLevel, message, fields) {
+        if (level === 'trace') return
+        const text = `${level} ${message} ${JSON.stringify(fields ?? {})}`
+        happened.note(name, 'logs', level === 'error' ? (text.split('\\n')[0] ?? '') : text)
+        if (level !== 'debug' || message === 'launches') mark(situationOf(message))
+      },
+    }
+  }
+
+  function agentHost({ name, cpus, mem, offsetMs, speed }: AgentPlan): SimulatedHost {
+    const resources = `cpus:${cpus};mem:${mem};disk:10000;ports:[31000-31009]`
+    const host = addHost(name, {
+      offsetMs,
+      speed,
+      supervision: agentModule.supervision,
+      program: (ports) => childrenOf(agentModule, { ...agentSettings, resources }, name, ports),
+    })
+    host.processes.script(
+      () => true,
+      (spawned) => behaviourOf(spawned, (task) => history.started(task, name), report),
+    )
+    return host
+  }
+
+  function addFramework(each: FrameworkPlan): void {
+    mark(`habit ${each.habit}`)
+    const framework = new Framework(each, plan.seed, history, clock, report)
+    const host = addHost(each.name, {
+      supervision: { intensity: 0 },
+      program: (ports) => framework.program(ports),
+    })
+    frameworks.push({ host, framework })
+  }
+
+  const report = (error: unknown) => {
+    self.trouble ??= error as Error
+  }
+  const replicas = plan.masters.join(',')
+  const masters = plan.masters.map((name) =>
+    addHost(name, {
+      supervision: masterModule.supervision,
+      program: (ports) => {
+        const given = {
+          ...masterSettings,
+          replicas,
+          lease_ms: plan.leaseMs,
+          allocation_interval_ms: plan.allocationMs,
+        }
+        return childrenOf(masterModule, given, name, ports)
+      },
+    }),
+  )
+  const agents = plan.agents.map(agentHost)
+  for (const each of plan.frameworks) addFramework(each)
+
+  const self: Cluster = {
+    plan,
+    clock,
+    broker,
+    trace: happened,
+    history,
+    masters,
+    agents,
+    frameworks,
+    hosts,
+    situations,
+    mark,
+    trouble: undefined,
+    setWeather(isBad) {
+      weather.isBad = isBad
+      if (isBad) weather.disturb(broker)
+    },
+  }
+  return self
+}
+
+/** Delays and losses of messages, each way from a stream of its own. */
+class Air {
+  isBad = false
+  readonly #plan: Plan
+  readonly #streams = new Map<string, ReturnType<typeof stream>>()
+
+  constructor(plan: Plan) {
+    this.#plan = plan
+  }
+
+  latencyMs(from: string, to: string): number {
+    const { latencyMs, tail } = this.#plan.weather
+    const draw = this.#draw('latency', from, to)
+    if (this.isBad && draw.next() < tail) return 2000 * draw.next()
+    return latencyMs * (0.5 + draw.next())
+  }
+
+  disturb(broker: MemoryBroker): void {
+    const { drop, duplicate, reorder } = this.#plan.weather
+    const strikes =
+      (what: string, rate: number) =>
+      ({ from, to = '' }: { from: string; to?: string }) =>
+        from !== to && this.#draw(what, from, to).next() < rate
+    if (drop > 0) broker.drop(strikes('drop', drop))
+    if (duplicate > 0) {
+      broker.duplicate(strikes('duplicate', duplicate / 2), 1)
+      broker.duplicate(strikes('duplicate late', duplicate / 2), 20_000)
+    }
+    // What one client publishes on one subject stays in order (NATS promises that, and clients rely on
+    // it); between nodes the frames are numbered, so that there anything may happen.
+    const between = strikes('reorder', reorder)
+    if (reorder > 0)
+      broker.delay((passing) => passing.subject.startsWith('meseta.pid.') && between(passing), 50)
+  }
+
+  #draw(what: string, from: string, to: string) {
+    const name = `${what} ${from} ${to}`
+    const known = this.#streams.get(name) ?? stream(this.#plan.seed, 'net', what, from, to)
+    this.#streams.set(name, known)
+    return known
+  }
+}
+
+function childrenOf(
+  // biome-ignore lint/suspicious/noExplicitAny: modules with options of their own
+  module: NodeModule<any>,
+  given: object,
+  node: string,
+  ports: Ports,
+) {
+  const options = Value.Default(module.options, given) as MasterOptions & AgentOptions
+  return module.children(options, { ports, cluster: 'meseta', node })
+}
+
+/** What a task's command does: see `Framework.#script`. */
+function behaviourOf(
+  { env }: SpawnOptions,
+  started: (task: string) => void,
+  report: (error: unknown) => void,
+): Behaviour {
+  try {
+    started(env[taskVariable] ?? '')
+  } catch (error) {
+    report(error)
+  }
+  const [runMs, code, manners] = (env[scriptVariable] ?? '').split(' ')
+  const slow = { afterMs: 300, exitCode: 7 }
+  const onTerminate = manners === 'slow' ? slow : manners === 'ignore' ? 'ignore' : 'end'
+  return { runMs: Number(runMs), exitCode: Number(code), onTerminate }
+}
+
+/** A log message without what differs from case to case. */
+function situationOf(message: string): string {
+  return message
+    .replaceAll(/(?:master|agent|framework)-\d+\S*|\d+(?:\.\d+)?|\/\S+/g, '…')
+    .slice(0, 70)
+}

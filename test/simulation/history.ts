@@ -1,0 +1,139 @@
+/**
+ * Ground truth and what clients were told, and the rules that only need these. Each rule names the row of
+ * simulation.md §9; a broken one throws `Violation`. Task histories need linear scans only (§11).
+ */
+import type { Offer } from '../../protocol/v1/offer.ts'
+import { type TaskStatus, terminalTaskStates } from '../../protocol/v1/status.ts'
+
+/** A rule was broken. */
+export class Violation extends Error {
+  readonly rule: string
+  constructor(rule: string, reason: string) {
+    super(reason)
+    this.name = 'Violation'
+    this.rule = rule
+  }
+}
+
+export interface TaskHistory {
+  readonly id: string
+  readonly framework: string
+  readonly agentId: string
+  readonly cpus: number
+  readonly mem: number
+  readonly port: number | undefined
+  /** Processes that were started for it, in the whole cluster. */
+  starts: number
+  /** How it ended, and the uuid of the status that said so; empty if it came without one. */
+  end: { readonly state: string; readonly uuid: string } | undefined
+  lastState: string
+  /** Uuids of the statuses that were told. */
+  readonly heard: Set<string>
+}
+
+/** What a task is called whose launch, or agent, was lost: by the master, which knows less, and the agent. */
+const lost: ReadonlySet<string> = new Set(['TASK_GONE', 'TASK_LOST', 'TASK_DROPPED'])
+
+export class History {
+  readonly tasks = new Map<string, TaskHistory>()
+  /** To whom each offer was made. */
+  readonly #offers = new Map<string, string>()
+  /** Called with each noteworthy thing. */
+  readonly #mark: (situation: string) => void
+
+  /** Called with each status that a framework is told. */
+  readonly #note: (framework: string, text: string) => void
+
+  constructor(
+    mark: (situation: string) => void,
+    note: (framework: string, text: string) => void = () => {},
+  ) {
+    this.#mark = mark
+    this.#note = note
+  }
+
+  get unended(): TaskHistory[] {
+    return [...this.tasks.values()].filter(({ end }) => end === undefined)
+  }
+
+  launched(task: Omit<TaskHistory, 'starts' | 'end' | 'lastState' | 'heard'>): void {
+    this.tasks.set(task.id, {
+      ...task,
+      starts: 0,
+      end: undefined,
+      lastState: 'TASK_STAGING',
+      heard: new Set(),
+    })
+  }
+
+  /** A4: ids of offers are unique for ever; the broker may deliver one twice. */
+  offered(framework: string, offers: readonly Offer[]): void {
+    for (const { id } of offers) {
+      const other = this.#offers.get(id.value)
+      if (other === framework) this.#mark('an offer delivered again')
+      else if (other !== undefined)
+        throw new Violation('A4', `offer ${id.value} was made to ${other}, and to ${framework}`)
+      this.#offers.set(id.value, framework)
+    }
+  }
+
+  /** T1: a task starts at most one process in the whole cluster. */
+  started(taskId: string, host: string): void {
+    const task = this.tasks.get(taskId)
+    if (task === undefined)
+      throw new Violation('T1', `${taskId} runs on ${host}, launched by nobody`)
+    task.starts++
+    if (task.starts > 1)
+      throw new Violation('T1', `${taskId} was started a second time, on ${host}`)
+    if (task.end?.state === 'TASK_DROPPED')
+      throw new Violation('T2', `${taskId} was said to be dropped, and starts on ${host}`)
+  }
+
+  /** T2: one terminal state per launch; nothing after it but the same status again. */
+  told(framework: string, status: TaskStatus): void {
+    const id = status.task_id.value
+    const uuid = Buffer.from(status.uuid ?? []).toString('hex')
+    this.#note(framework, `${id} ${status.state} ${status.reason ?? ''} ${uuid}`)
+    const task = this.tasks.get(id)
+    // Whoever asks about what is not its own is told that there is no such task.
+    if (uuid === '' && task?.framework !== framework) return
+    if (task === undefined)
+      throw new Violation('M2', `${framework} is told of ${id}, which nobody launched`)
+    if (task.framework !== framework)
+      throw new Violation('M2', `${framework} is told of ${id} of ${task.framework}`)
+    this.#mark(status.state)
+    if (status.reason !== undefined) this.#mark(status.reason)
+    if (task.heard.has(uuid)) {
+      this.#mark('a status delivered again')
+      return
+    }
+    if (uuid !== '') task.heard.add(uuid)
+    if (terminalTaskStates.has(status.state)) this.#ended(task, status.state, uuid)
+    else if (task.end !== undefined) {
+      // What no agent vouches for has no uuid: an answer of a master that has not heard of the end yet.
+      if (uuid !== '') throw new Violation('T2', `${id} is ${status.state} after ${task.end.state}`)
+      this.#mark('an older state told by reconciliation')
+    }
+    task.lastState = status.state
+  }
+
+  #ended(task: TaskHistory, state: string, uuid: string): void {
+    const before = task.end
+    if (before === undefined) {
+      task.end = { state, uuid }
+      if (state === 'TASK_FINISHED' && task.starts === 0)
+        throw new Violation('T2', `${task.id} finished and never ran`)
+      if (state === 'TASK_DROPPED' && task.starts > 0)
+        throw new Violation('T2', `${task.id} was dropped, and ran`)
+      return
+    }
+    const isLostTwice = before.uuid === '' && lost.has(before.state) && lost.has(state)
+    // An answer to what was asked before the end was known: the master has forgotten the task since.
+    if (uuid === '') this.#mark('a forgotten task told by reconciliation')
+    else if (isLostTwice) this.#mark('told lost in two ways')
+    else if (before.state !== state)
+      throw new Violation('T2', `${task.id} is ${state} after ${before.state}`)
+    else if (before.uuid !== '')
+      throw new Violation('T2', `${task.id} has two statuses ${state}: ${before.uuid}, ${uuid}`)
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The clock of one simulated host: it runs fast or slow, is set forward or back, and stands still with its
+ * process (SIGSTOP): what fell due meanwhile happens at once when it goes on. Spec: simulation.md §6.
+ */
+import type { Clock, TimerHandle } from '../../src/runtime/ports.ts'
+
+export interface HostClock extends Clock {
+  pause(): void
+  resume(): void
+  readonly paused: boolean
+  /** Sets the wall clock forward by so many ms; timers are not affected. */
+  jump(ms: number): void
+  /** Runs now, or when the process goes on. */
+  whenRunning(run: () => void): void
+  /** The process has died: what it was to do is void. */
+  endProcess(): void
+}
+
+interface Timer {
+  readonly inner: TimerHandle
+  cancelled: boolean
+}
+
+export function hostClock(truth: Clock, offsetMs: number, speed: number): HostClock {
+  let offset = offsetMs
+  let paused = false
+  let held: Array<() => void> = []
+  let life = 0
+  const whenRunning = (run: () => void) => {
+    if (paused) held.push(run)
+    else run()
+  }
+  return {
+    now: () => Math.round(truth.now() + offset),
+    monotonic: () => truth.monotonic() * speed,
+    setTimeout(run, delayMs) {
+      const own = life
+      const fire = () => {
+        if (!timer.cancelled && own === life) run()
+      }
+      const timer: Timer = {
+        cancelled: false,
+        inner: truth.setTimeout(() => whenRunning(fire), delayMs / speed),
+      }
+      return timer
+    },
+    clearTimeout(handle) {
+      if (handle === undefined) return
+      const timer = handle as Timer
+      timer.cancelled = true
+      truth.clearTimeout(timer.inner)
+    },
+    defer(run) {
+      const own = life
+      truth.defer(() =>
+        whenRunning(() => {
+          if (own === life) run()
+        }),
+      )
+    },
+    pause() {
+      paused = true
+    },
+    resume() {
+      paused = false
+      const due = held
+      held = []
+      for (const run of due) truth.defer(run)
+    },
+    get paused() {
+      return paused
+    },
+    jump(ms) {
+      offset += ms
+    },
+    whenRunning,
+    endProcess() {
+      life++
+      paused = false
+      held = []
+    },
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * One simulated host with one program on it: ports that obey the run's seed, and a keeper that starts the
+ * program again when it has died, as an init system does. Spec: simulation.md §1, §4-6.
+ */
+import { type ChildSpec, type Node, startNode } from '../../src/runtime/index.ts'
+import { stream } from '../../src/runtime/ports/index.ts'
+import { memoryHost } from '../../src/runtime/ports/memory-host.ts'
+import { memoryProcesses } from '../../src/runtime/ports/memory-processes.ts'
+import type { Clock, Connection, Log, Ports, Transport } from '../../src/runtime/ports.ts'
+import type { SupervisorOptions } from '../../src/runtime/supervisor.ts'
+import { memoryDisk } from '../../src/storage/memory-disk.ts'
+import { memoryStorage } from '../../src/storage/memory-store.ts'
+import type { MemoryBroker } from '../../src/transport/memory.ts'
+import { type HostClock, hostClock } from './host-clock.ts'
+
+export interface HostOptions {
+  readonly name: string
+  readonly seed: string
+  readonly clock: Clock
+  readonly broker: MemoryBroker
+  readonly log: Log
+  readonly offsetMs?: number
+  readonly speed?: number
+  /** How long one write to a store may take, asked for each, ms. */
+  readonly commitMs: () => number
+  /** What runs on it; called for each of its lives. */
+  readonly program: (ports: Ports) => readonly ChildSpec[] | Promise<readonly ChildSpec[]>
+  /** How its root treats the program. */
+  readonly supervision?: Partial<SupervisorOptions> | undefined
+  /** A new life has begun; something befell the program. */
+  readonly onLife: (host: SimulatedHost) => void
+  readonly onEvent: (host: SimulatedHost, what: string) => void
+}
+
+/** How long the keeper waits before it starts a program again that ended by itself, ms. */
+const keeperMs = 1000
+
+export class SimulatedHost {
+  readonly name: string
+  readonly clock: HostClock
+  readonly ports: Ports
+  readonly disk
+  readonly storage
+  readonly processes
+  /** The program's node while it is up. */
+  node: Node | undefined
+  /** Failures of the program's own: the root gave up, or it could not start. */
+  failures = 0
+  readonly #options: HostOptions
+  readonly #host
+  /** Counts its lives and deaths. */
+  #life = 0
+  #wanted = false
+
+  constructor(options: HostOptions) {
+    const { name, seed, clock, broker, log, commitMs } = options
+    this.name = name
+    this.#options = options
+    this.clock = hostClock(clock, options.offsetMs ?? 0, options.speed ?? 1)
+    this.disk = memoryDisk({ clock })
+    this.storage = memoryStorage({ clock, commitMs })
+    this.processes = memoryProcesses({ clock, disk: this.disk })
+    this.#host = memoryHost({ hostname: name })
+    const decide = stream(seed, 'decider', name)
+    this.ports = {
+      clock: this.clock,
+      random: stream(seed, 'node', name),
+      transport: pausing(broker.transport(name), this.clock),
+      disk: this.disk,
+      storage: this.storage,
+      processes: this.processes,
+      host: this.#host,
+      log,
+      decider: (count) => decide.int(count),
+    }
+  }
+
+  get isUp(): boolean {
+    return this.node !== undefined
+  }
+
+  start(): void {
+    this.#wanted = true
+    this.#begin()
+  }
+
+  /** kill -9: what it had under way is lost, its disk and its tasks stay. */
+  kill(): void {
+    this.#wanted = false
+    this.#die()
+  }
+
+  /** The power fails: what was not synced is gone or torn, and so are its processes. */
+  crash(): void {
+    this.kill()
+    const { name, seed } = this.#options
+    const random = stream(seed, 'crash', name, this.#life)
+    this.disk.crash(random)
+    this.processes.crash()
+    this.#host.reboot()
+  }
+
+  /** Ends the program in order. */
+  async stop(): Promise<void> {
+    this.#wanted = false
+    const { node } = this
+    this.node = undefined
+    await node?.stop()
+  }
+
+  #begin(): void {
+    const life = ++this.#life
+    void this.#boot(life).catch((error: Error) => {
+      if (life === this.#life) this.#ended(`could not start: ${error.message}`)
+    })
+  }
+
+  async #boot(life: number): Promise<void> {
+    const { name, program, supervision = {}, onLife } = this.#options
+    const children = await program(this.ports)
+    if (life !== this.#life) return
+    const node = await startNode({
+      name,
+      ports: this.ports,
+      children,
+      supervision,
+      onFailure: ({ kind, detail }) => {
+        if (life === this.#life) this.#ended(`gave up: ${detail ?? kind}`)
+      },
+    })
+    if (life !== this.#life) node.crash()
+    else {
+      this.node = node
+      onLife(this)
+    }
+  }
+
+  /** The program ended by itself: the keeper starts it again. */
+  #ended(why: string): void {
+    this.failures++
+    this.#options.onEvent(this, why)
+    this.#die()
+    const life = this.#life
+    this.#options.clock.setTimeout(() => {
+      if (this.#wanted && life === this.#life) this.#begin()
+    }, keeperMs)
+  }
+
+  #die(): void {
+    const { name, seed } = this.#options
+    const life = ++this.#life
+    this.node?.crash()
+    this.node = undefined
+    this.clock.endProcess()
+    this.disk.endProcess()
+    this.storage.crash(stream(seed, 'torn', name, life))
+    this.processes.endProcess()
+  }
+}
+
+/** A transport whose deliveries wait while the process stands still. */
+function pausing(transport: Transport, clock: HostClock): Transport {
+  return {
+    async connect(options) {
+      const inner = await transport.connect(options)
+      const connection: Connection = {
+        get maxPayload() {
+          return inner.maxPayload
+        },
+        get connected() {
+          return inner.connected
+        },
+        publish: (subject, data, reply) => inner.publish(subject, data, reply),
+        subscribe: (subject, handler, queue) =>
+          inner.subscribe(subject, (delivery) => clock.whenRunning(() => handler(delivery)), queue),
+        flush: () => inner.flush(),
+        onStatus: (listener) =>
+          inner.onStatus((status) => clock.whenRunning(() => listener(status))),
+        pendingBytes: () => inner.pendingBytes(),
+        close: () => inner.close(),
+      }
+      return connection
+    },
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * `npm run simulate`: whole clusters on a virtual clock, each decided by a seed. Exit code 0 if no rule was
+ * broken, 1 after a broken rule, 2 if something that must happen did not, 3 if two runs of one seed
+ * differ, 64 for bad usage. Guide: docs/simulation.md. Spec: simulation.md §12-14.
+ *
+ *     npm run simulate -- --seed S [--until SECONDS] [--trace full]
+ *     npm run simulate -- --seeds N | --minutes M [--from SEED] [--json]
+ *     npm run simulate -- --plan FILE | --mutants [--seeds N] [NAME...]
+ */
+import { parseArgs } from 'node:util'
+import { hashElsewhere } from './again.ts'
+import { readPlan } from './kept-plans.ts'
+import { huntMutants } from './mutants.ts'
+import { drawPlan, minutesDefault, type Plan } from './plan.ts'
+import { renderFailure, renderSummary, Summary } from './report.ts'
+import { run } from './run.ts'
+import { shrink } from './shrink.ts'
+
+const usageCode = 64
+/** CPU time that making a failing plan small may take, ms. */
+const shrinkMs = 180_000
+
+process.exit(await main())
+
+async function main(): Promise<number> {
+  const settings = readSettings()
+  if (typeof settings === 'string') {
+    process.stderr.write(`${settings}\n`)
+    return usageCode
+  }
+  const { plan, seed, seeds, minutes, from, json, isStopping, mutants, names, hash } = settings
+  if (mutants) return huntMutants(names, seeds ?? 20)
+  if (plan !== undefined) return one(readPlan(plan), settings)
+  if (seed !== undefined) return one(drawPlan(seed, minutesDefault), settings)
+  if (hash !== undefined) {
+    process.stdout.write(`${(await run(drawPlan(hash))).hash}\n`)
+    return 0
+  }
+  return many(from, seeds, minutes, json, isStopping)
+}
+
+function readSettings() {
+  const text = { type: 'string' } as const
+  const flag = { type: 'boolean', default: false } as const
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        seed: text,
+        seeds: text,
+        minutes: text,
+        from: text,
+        until: text,
+        trace: text,
+        plan: text,
+        hash: text,
+        json: flag,
+        mutants: flag,
+        'no-shrink': flag,
+        'stop-at-first': flag,
+      },
+    })
+    if (values.trace !== undefined && values.trace !== 'full') return '--trace can only be full'
+    return {
+      ...values,
+      seeds: positive('--seeds', values.seeds),
+      minutes: positive('--minutes', values.minutes),
+      until: positive('--until', values.until),
+      from: positive('--from', values.from) ?? 1,
+      isShrinking: !values['no-shrink'],
+      isStopping: values['stop-at-first'],
+      names: positionals,
+    }
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+function positive(flag: string, given: string | undefined): number | undefined {
+  if (given === undefined) return undefined
+  if (!(Number(given) > 0)) throw new Error(`${flag} must be a number above 0, not ${given}`)
+  return Number(given)
+}
+
+interface OneOptions {
+  readonly until: number | undefined
+  readonly trace?: string | undefined
+  readonly json: boolean
+  readonly isShrinking: boolean
+}
+
+async function one(plan: Plan, { until, trace, json, isShrinking }: OneOptions): Promise<number> {
+  const result = await run(plan, {
+    ...(until !== undefined && { untilMs: until * 1000 }),
+    ...(trace === 'full' && { print: (line) => process.stdout.write(`${line}\n`) }),
+  })
+  const summary = new Summary()
+  summary.add(result)
+  if (result.failure === undefined) {
+    process.stdout.write(`${json ? JSON.stringify(summary.toJSON()) : renderSummary(summary)}\n`)
+    process.stdout.write(json ? '' : `trace hash ${result.hash}\n`)
+    return 0
+  }
+  process.stdout.write(`${renderFailure(plan, result)}\n`)
+  if (isShrinking && until === undefined) {
+    const small = await shrink(plan, result.failure, shrinkMs)
+    process.stdout.write(`shrunken plan after ${small.runs} runs:\n${JSON.stringify(small.plan)}\n`)
+  }
+  return codeOf(result.failure.rule)
+}
+
+/** Broken rules before missing progress. */
+function codeOf(rule: string): number {
+  return rule.startsWith('L ') ? 2 : 1
+}
+
+async function many(
+  from: number,
+  seeds: number | undefined,
+  minutes: number | undefined,
+  json: boolean,
+  isStopping: boolean,
+): Promise<number> {
+  const summary = new Summary()
+  const started = performance.now()
+  const count = seeds ?? (minutes === undefined ? 100 : Number.POSITIVE_INFINITY)
+  let code = 0
+  for (let seed = from; seed < from + count; seed++) {
+    if (minutes !== undefined && performance.now() - started > minutes * 60_000) break
+    const plan = drawPlan(String(seed))
+    const result = await run(plan)
+    summary.add(result)
+    if (result.failure !== undefined) {
+      process.stderr.write(`${renderFailure(plan, result)}\n`)
+      code = code === 0 ? codeOf(result.failure.rule) : Math.min(code, codeOf(result.failure.rule))
+      if (isStopping) break
+    }
+    if (seed % 10 === 0) {
+      const other = await hashElsewhere(String(seed))
+      if (other === result.hash) summary.repeated++
+      else {
+        process.stderr.write(`seed ${seed} gives ${result.hash} here and ${other} elsewhere\n`)
+        return 3
+      }
+    }
+  }
+  process.stdout.write(`${json ? JSON.stringify(summary.toJSON()) : renderSummary(summary)}\n`)
+  return code
+}

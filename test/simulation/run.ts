@@ -1,0 +1,186 @@
+/**
+ * One run of a plan: boot, chaos, heal, liveness, drain, with the rules looked at after every step.
+ * Spec: simulation.md §7-10.
+ */
+import { buildCluster, type Cluster } from './cluster.ts'
+import { begin as beginFault } from './faults.ts'
+import { Violation } from './history.ts'
+import type { Plan } from './plan.ts'
+import { checkStep, scan } from './rules.ts'
+import { describeLeader, isFree, isWhole } from './views.ts'
+
+export interface Failure {
+  /** Row of simulation.md §9, or `L` and what did not come to pass (§10). */
+  readonly rule: string
+  readonly reason: string
+  /** Simulated time, ms. */
+  readonly atMs: number
+  readonly phase: string
+}
+
+export interface Result {
+  readonly failure: Failure | undefined
+  /** Over all that happened; equal for equal plans. */
+  readonly hash: string
+  readonly events: number
+  readonly simulatedMs: number
+  readonly cpuMs: number
+  readonly faults: number
+  /** Ends of a process by a fault. */
+  readonly crashes: number
+  readonly launches: number
+  readonly situations: ReadonlyMap<string, number>
+  /** The newest lines of the trace. */
+  readonly lines: readonly string[]
+}
+
+export interface RunOptions {
+  /** Stops at this simulated time, ms. */
+  readonly untilMs?: number
+  readonly print?: (line: string) => void
+}
+
+/** The run was asked to stop here. */
+class Stop extends Error {}
+
+const bootMs = 60_000
+const settledMs = 180_000
+const scanMs = 1000
+
+export async function run(plan: Plan, options: RunOptions = {}): Promise<Result> {
+  const startedCpu = process.cpuUsage()
+  const cluster = buildCluster(plan, options.print)
+  const crash = (error: unknown) => {
+    cluster.trouble ??= new Violation('S5', `unhandled: ${(error as Error)?.stack ?? error}`)
+  }
+  process.on('unhandledRejection', crash)
+  process.on('uncaughtException', crash)
+  const progress = { phase: 'boot', faults: 0, crashes: 0 }
+  let failure: Failure | undefined
+  try {
+    await phases(cluster, progress, options.untilMs ?? Number.POSITIVE_INFINITY)
+  } catch (error) {
+    if (!(error instanceof Stop)) failure = failureOf(error, cluster, progress.phase)
+  } finally {
+    process.off('unhandledRejection', crash)
+    process.off('uncaughtException', crash)
+  }
+  const { user, system } = process.cpuUsage(startedCpu)
+  const { clock, trace, history, situations } = cluster
+  return {
+    failure,
+    hash: trace.hash,
+    events: trace.events,
+    simulatedMs: clock.monotonic(),
+    cpuMs: (user + system) / 1000,
+    faults: progress.faults,
+    crashes: progress.crashes,
+    launches: history.tasks.size,
+    situations,
+    lines: trace.lines,
+  }
+}
+
+function failureOf(error: unknown, { clock }: Cluster, phase: string): Failure {
+  const rule = error instanceof Violation ? error.rule : 'S5'
+  const reason =
+    error instanceof Violation ? error.message : String((error as Error).stack ?? error)
+  return { rule, reason, atMs: clock.monotonic(), phase }
+}
+
+async function phases(
+  cluster: Cluster,
+  progress: { phase: string; faults: number; crashes: number },
+  untilMs: number,
+): Promise<void> {
+  const { clock, plan, history, hosts, frameworks } = cluster
+  let nextScan = 0
+  const check = () => {
+    if (cluster.trouble !== undefined) throw cluster.trouble
+    checkStep(cluster)
+    const now = clock.monotonic()
+    if (now >= nextScan) {
+      nextScan = now + scanMs
+      scan(cluster)
+    }
+    if (now >= untilMs) throw new Stop()
+  }
+  const until = async (what: string, holds: () => boolean, limitMs: number) => {
+    let missed = false
+    const limit = clock.setTimeout(() => {
+      missed = true
+    }, limitMs)
+    await clock.advanceUntil(() => {
+      check()
+      return missed || holds()
+    }, limitMs + 1)
+    clock.clearTimeout(limit)
+    if (missed) throw new Violation(`L ${what}`, waitingFor(cluster, what, limitMs))
+  }
+  const pass = async (ms: number) => {
+    const end = clock.monotonic() + ms
+    clock.setTimeout(() => undefined, ms)
+    await clock.advanceUntil(() => {
+      check()
+      return clock.monotonic() >= end
+    }, ms + 1)
+  }
+
+  for (const host of hosts.values()) host.start()
+  for (const { framework } of frameworks) framework.begin()
+  await until('all agents and frameworks are there', () => isWhole(cluster), bootMs)
+
+  progress.phase = 'chaos'
+  cluster.setWeather(true)
+  const ends = new Set<() => void>()
+  for (const fault of plan.faults) {
+    clock.setTimeout(() => {
+      if (progress.phase !== 'chaos') return
+      progress.faults++
+      if (fault.type === 'kill' || fault.type === 'crash') progress.crashes++
+      cluster.trace.note('node' in fault ? fault.node : '*', 'fault', JSON.stringify(fault))
+      cluster.mark(`fault ${fault.type}`)
+      const undo = beginFault(cluster, fault)
+      ends.add(undo)
+      clock.setTimeout(() => {
+        if (ends.delete(undo)) undo()
+      }, fault.forMs)
+    }, fault.at)
+  }
+  await pass(plan.chaosMs)
+
+  progress.phase = 'heal'
+  cluster.setWeather(false)
+  cluster.broker.heal()
+  for (const undo of ends) undo()
+  ends.clear()
+  await until('all agents and frameworks are back', () => isWhole(cluster), settledMs)
+
+  progress.phase = 'liveness'
+  for (const { framework } of frameworks) framework.becomeQuiet()
+  await until('every task has ended', () => history.unended.length === 0, settledMs)
+
+  progress.phase = 'drain'
+  for (const { framework } of frameworks) framework.driver?.suppress()
+  await until('everything is free', () => isFree(cluster), settledMs)
+  for (const host of [...hosts.values()].reverse()) {
+    let stopped = false
+    void host.stop().then(() => {
+      stopped = true
+    })
+    await until(`${host.name} stops`, () => stopped, 60_000)
+  }
+  await pass(60_000)
+  const left = clock.pending()
+  if (left.timers + left.deferred > 0)
+    throw new Violation('S4', `left on the clock: ${JSON.stringify(left)}`)
+}
+
+function waitingFor(cluster: Cluster, what: string, limitMs: number): string {
+  const { unended } = cluster.history
+  const tasks = unended
+    .slice(0, 5)
+    .map(({ id, agentId, lastState }) => `${id} on ${agentId} ${lastState}`)
+  const down = [...cluster.hosts.values()].filter(({ isUp }) => !isUp).map(({ name }) => name)
+  return `not within ${limitMs} ms: ${what}; down: ${down.join(', ') || 'nobody'}; ${unended.length} tasks open: ${tasks.join('; ')}; ${describeLeader(cluster)}`
+}

@@ -1,0 +1,64 @@
+/**
+ * Makes a failing plan small: what can be left out while the same rule fails is left out. Delta debugging
+ * (Zeller and Hildebrandt, TSE 2002) over the faults, then frameworks, agents and the weather.
+ * Spec: simulation.md §12.
+ */
+import type { Plan, Weather } from './plan.ts'
+import { type Failure, run } from './run.ts'
+
+export interface Shrunken {
+  readonly plan: Plan
+  readonly failure: Failure
+  /** Runs that it took. */
+  readonly runs: number
+}
+
+/** Stops looking after `cpuMs` of CPU time. */
+export async function shrink(
+  plan: Plan,
+  failure: Failure,
+  cpuMs: number,
+  perform: (plan: Plan) => Promise<{ readonly failure: Failure | undefined }> = run,
+): Promise<Shrunken> {
+  const started = process.cpuUsage()
+  let best: Shrunken = { plan, failure, runs: 0 }
+  let runs = 0
+  const isOver = () => {
+    const { user, system } = process.cpuUsage(started)
+    return (user + system) / 1000 > cpuMs
+  }
+  const attempt = async (smaller: Plan): Promise<boolean> => {
+    if (isOver()) return false
+    runs++
+    const result = await perform(smaller)
+    if (result.failure?.rule !== failure.rule) return false
+    best = { plan: smaller, failure: result.failure, runs }
+    return true
+  }
+  await lessOf('faults', 0)
+  await lessOf('frameworks', 1)
+  await lessOf('agents', 1)
+  for (const name of ['tail', 'drop', 'duplicate', 'reorder', 'commitMs'] as const) await calm(name)
+  await lessOf('faults', 0)
+  return { ...best, runs }
+
+  /** Leaves out ever smaller parts of one list of the plan; `least` of its items stay. */
+  async function lessOf(list: 'faults' | 'frameworks' | 'agents', least: number) {
+    let size = best.plan[list].length - least
+    while (size >= 1 && !isOver()) {
+      let from = 0
+      while (from < best.plan[list].length && !isOver()) {
+        const all: readonly unknown[] = best.plan[list]
+        const left = [...all.slice(0, from), ...all.slice(from + size)]
+        const isSmaller = left.length >= least && (await attempt({ ...best.plan, [list]: left }))
+        if (!isSmaller) from += size
+      }
+      size = Math.floor(size / 2)
+    }
+  }
+
+  async function calm(name: keyof Weather) {
+    const { weather } = best.plan
+    if (weather[name] > 0) await attempt({ ...best.plan, weather: { ...weather, [name]: 0 } })
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Kept plans and fresh seeds of the whole cluster on a virtual clock, within a budget of CPU time. Fresh
+ * seeds follow from the date, so that each day looks elsewhere; a failing one prints what replays it.
+ * Spec: simulation.md §12-14.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert, suite } from '../support/suite.ts'
+import { hashElsewhere } from './again.ts'
+import { keptPlans, readPlan } from './kept-plans.ts'
+import { readMutants } from './mutants.ts'
+import { drawPlan, type Plan } from './plan.ts'
+import { renderFailure } from './report.ts'
+import { run } from './run.ts'
+import { shrink } from './shrink.ts'
+
+const test = suite('simulation')
+/** CPU time for fresh seeds, ms. */
+const budgetMs = 60_000
+const root = join(import.meta.dirname, '..', '..')
+
+for (const name of keptPlans()) {
+  test(`the kept plan ${name} breaks no rule`, async () => {
+    const plan = readPlan(name)
+    const result = await run(plan)
+    assert.is(result.failure, undefined, result.failure && renderFailure(plan, result))
+  })
+}
+
+test('fresh seeds break no rule', async () => {
+  const day = new Date().toISOString().slice(0, 10)
+  const started = process.cpuUsage()
+  let runs = 0
+  for (let index = 0; cpuMsSince(started) < budgetMs; index++) {
+    const plan = drawPlan(`${day}.${index}`)
+    const result = await run(plan)
+    runs++
+    assert.is(result.failure, undefined, result.failure && renderFailure(plan, result))
+  }
+  process.stdout.write(`${runs} fresh seeds: ${day}.0 to ${day}.${runs - 1}\n`)
+  assert.ok(runs > 0)
+})
+
+test('a seed gives the same hash in another process with a smaller heap', async () => {
+  const { hash, events } = await run(drawPlan('twice'))
+  assert.is(await hashElsewhere('twice'), hash)
+  assert.ok(events > 500, `${events} events`)
+  assert.is.not((await run(drawPlan('thrice'))).hash, hash)
+})
+
+test('a failing plan is cut down to what it takes to fail', async () => {
+  const plan = drawPlan('8')
+  const [first, ...others] = plan.faults
+  const last = others.at(-1)
+  const failure = { rule: 'T1', reason: 'two faults together', atMs: 0, phase: 'chaos' }
+  const perform = async ({ faults }: Plan) => {
+    const both = [first, last].every((fault) => faults.some(({ at }) => at === fault?.at))
+    return { failure: both ? failure : undefined }
+  }
+  const small = await shrink(plan, failure, 10_000, perform)
+  assert.equal(small.plan.faults, [first, last])
+  assert.is(small.plan.agents.length, 1)
+  assert.is(small.plan.frameworks.length, 1)
+  assert.is(small.plan.weather.drop, 0)
+})
+
+test('every planted bug has its line in the product, once', () => {
+  const mutants = readMutants()
+  for (const { name, file, find } of mutants) {
+    const pieces = readFileSync(join(root, file), 'utf8').split(find)
+    assert.is(pieces.length, 2, `${name}: ${file} holds its line ${pieces.length - 1} times`)
+  }
+  assert.is(new Set(mutants.map(({ name }) => name)).size, mutants.length)
+})
+
+function cpuMsSince(started: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(started)
+  return (user + system) / 1000
+}
+
+test.run()

@@ -1,0 +1,49 @@
+/**
+ * What happened, in order: a rolling hash over all of it, by which two runs are compared, and the newest
+ * lines as text. Spec: simulation.md §12.
+ */
+
+export interface Trace {
+  /** Takes note of one event. `data` counts for the hash, and its length is shown. */
+  note(node: string, kind: string, what: string, data?: Uint8Array): void
+  readonly events: number
+  /** 8 hexadecimal digits. */
+  readonly hash: string
+  /** The newest lines, oldest first. */
+  readonly lines: readonly string[]
+}
+
+const linesKept = 200
+
+/** `print` gets every line as it comes. */
+export function trace(nowMs: () => number, print?: (line: string) => void): Trace {
+  let hash = 0x811c9dc5
+  let events = 0
+  const ring: Array<() => string> = []
+  const addText = (text: string) => {
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  }
+  return {
+    note(node, kind, what, data) {
+      const time = nowMs()
+      const sequence = events++
+      addText(`${time} ${node} ${kind} ${what}`)
+      for (const byte of data ?? []) hash = Math.imul(hash ^ byte, 0x01000193)
+      const size = data?.length
+      const line = () =>
+        `${(time / 1000).toFixed(4).padStart(10)} #${sequence} ${node} ${kind} ${what}${size === undefined ? '' : ` ${size} B`}`
+      ring[sequence % linesKept] = line
+      print?.(line())
+    },
+    get events() {
+      return events
+    },
+    get hash() {
+      return (hash >>> 0).toString(16).padStart(8, '0')
+    },
+    get lines() {
+      const first = events % linesKept
+      return [...ring.slice(first), ...ring.slice(0, first)].map((line) => line())
+    },
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * Frameworks with habits: they launch tasks on the offers that they get, through the SDK, and write down
+ * what they did and were told, as a real one does in its database. Spec: simulation.md §3, §7.
+ */
+import type { Offer } from '../../protocol/v1/offer.ts'
+import type { TaskInfo } from '../../protocol/v1/task.ts'
+import { type Driver, Room, type SchedulerCallbacks, scheduler } from '../../src/framework/index.ts'
+import type { ChildSpec, Ports } from '../../src/runtime/index.ts'
+import { stream } from '../../src/runtime/ports/index.ts'
+import type { Clock, Random } from '../../src/runtime/ports.ts'
+import type { History } from './history.ts'
+import type { FrameworkPlan } from './plan.ts'
+
+/** What a command does is in its variables; the simulated processes read them (`programs.ts`). */
+export const taskVariable = 'SIMULATED_TASK'
+export const scriptVariable = 'SIMULATED_SCRIPT'
+
+export class Framework {
+  readonly plan: FrameworkPlan
+  readonly id: string
+  /** Why it was ended by the master. */
+  error: string | undefined
+  driver: Driver | undefined
+  readonly #history: History
+  readonly #clock: Clock
+  readonly #draw: Random
+  readonly #report: (violation: unknown) => void
+  /** Tasks that it wants to launch now, and has launched in all. */
+  #wanted = 0
+  #launched = 0
+  #quiet = false
+  #held: Offer[] = []
+
+  constructor(
+    plan: FrameworkPlan,
+    seed: string,
+    history: History,
+    clock: Clock,
+    report: (violation: unknown) => void,
+  ) {
+    this.plan = plan
+    this.id = `${plan.name}-id`
+    this.#history = history
+    this.#clock = clock
+    this.#report = report
+    this.#draw = stream(seed, 'workload', plan.name)
+  }
+
+  /** Wants more from time to time, until it shall be quiet. */
+  begin(): void {
+    const { everyMs, habit, tasks } = this.plan
+    const want = () => {
+      if (this.#quiet) return
+      const more = habit === 'bursty' ? 20 : 1 + this.#draw.int(3)
+      this.#wanted += Math.max(0, Math.min(more, tasks - this.#launched - this.#wanted))
+      this.#killSome()
+      this.#clock.setTimeout(want, everyMs)
+    }
+    want()
+  }
+
+  /** Launches nothing any more. */
+  becomeQuiet(): void {
+    this.#quiet = true
+    this.#wanted = 0
+    this.#letGo()
+  }
+
+  /** Its program, for one life of its host. */
+  program(_ports: Ports): readonly ChildSpec[] {
+    this.#held = []
+    const { name } = this.plan
+    const open = this.#history.unended.filter(({ framework }) => framework === name)
+    const options = {
+      framework: {
+        name,
+        user: 'nobody',
+        id: { value: this.id },
+        roles: ['*'],
+        failover_timeout: 1_000_000,
+        checkpoint: true,
+        capabilities: [{ type: 'MULTI_ROLE' as const }, { type: 'PARTITION_AWARE' as const }],
+      },
+      tasks: open.map(({ id, agentId }) => ({ taskId: id, agentId })),
+      retryMs: 50,
+      retryMsMax: 2000,
+      silenceMs: 5000,
+      callbacks: this.#callbacks(),
+    }
+    return [
+      scheduler(options, (driver) => {
+        this.driver = driver
+      }),
+    ]
+  }
+
+  #callbacks(): SchedulerCallbacks {
+    const { name, habit } = this.plan
+    return {
+      offers: (offers, driver) => {
+        this.#watch(() => this.#history.offered(name, offers))
+        if (habit !== 'hoarding' || this.#quiet) this.#use(offers, driver)
+        else this.#hoard(offers)
+      },
+      rescinded: (offerId) => {
+        this.#held = this.#held.filter(({ id }) => id.value !== offerId)
+      },
+      update: (status) => {
+        this.#watch(() => this.#history.told(name, status))
+        if (habit !== 'slow') return
+        return new Promise((resolve) => this.#clock.setTimeout(resolve, this.#draw.int(3000)))
+      },
+      error: ({ message }) => {
+        this.error = message
+      },
+    }
+  }
+
+  /** A broken rule is no fault of the framework's. */
+  #watch(look: () => void): void {
+    try {
+      look()
+    } catch (error) {
+      this.#report(error)
+    }
+  }
+
+  /** Holds what it gets for a while, then uses it all, stale or not. */
+  #hoard(offers: readonly Offer[]): void {
+    if (this.#held.length === 0)
+      this.#clock.setTimeout(() => this.#letGo(), 2000 + this.#draw.int(8000))
+    this.#held.push(...offers)
+  }
+
+  #letGo(): void {
+    const held = this.#held
+    this.#held = []
+    if (this.driver !== undefined) this.#use(held, this.driver)
+  }
+
+  #use(offers: readonly Offer[], driver: Driver): void {
+    for (const offer of offers) {
+      const tasks = this.#tasksFor(offer)
+      const refuse_seconds = this.#wanted > 0 ? 0.5 : 2
+      if (tasks.length === 0) driver.decline([offer], { refuse_seconds })
+      else driver.launch([offer], tasks, { refuse_seconds })
+      if (this.plan.habit === 'hostile') this.#abuse(offer, tasks, driver)
+    }
+  }
+
+  #tasksFor(offer: Offer): TaskInfo[] {
+    const room = new Room(offer)
+    const ports = (offer.resources ?? []).find(({ name }) => name === 'ports')?.ranges?.range ?? []
+    const free = ports.flatMap(({ begin, end }) =>
+      Array.from({ length: end - begin + 1 }, (_, index) => begin + index),
+    )
+    const tasks: TaskInfo[] = []
+    while (this.#wanted > 0) {
+      const greedy = this.plan.habit === 'greedy'
+      const cpus = greedy ? 1 : (1 + this.#draw.int(10)) / 10
+      const mem = greedy ? 64 : 16 * (1 + this.#draw.int(4))
+      if (room.lacks({ cpus, mem }).length > 0) break
+      const port = this.#draw.int(3) === 0 ? free.shift() : undefined
+      tasks.push(this.#task(offer, room.take({ cpus, mem }), { cpus, mem, port }))
+    }
+    return tasks
+  }
+
+  #task(
+    offer: Offer,
+    taken: readonly NonNullable<TaskInfo['resources']>[number][],
+    { cpus, mem, port }: { cpus: number; mem: number; port: number | undefined },
+  ): TaskInfo {
+    const { name } = this.plan
+    const id = `${name}.${this.#launched++}`
+    this.#wanted--
+    const agentId = offer.agent_id.value
+    this.#history.launched({ id, framework: name, agentId, cpus, mem, port })
+    const role = offer.allocation_info?.role
+    const portResource = {
+      name: 'ports',
+      type: 'RANGES' as const,
+      ranges: { range: [{ begin: port ?? 0, end: port ?? 0 }] },
+      ...(role !== undefined && { allocation_info: { role } }),
+    }
+    const variables = [
+      { name: taskVariable, value: id },
+      { name: scriptVariable, value: this.#script() },
+    ]
+    return {
+      name: id,
+      task_id: { value: id },
+      agent_id: offer.agent_id,
+      resources: port === undefined ? [...taken] : [...taken, portResource],
+      command: { value: 'simulated', environment: { variables } },
+      kill_policy: { grace_period: { nanoseconds: 1_000_000_000 * this.#draw.int(3) } },
+    }
+  }
+
+  #copyOf(task: TaskInfo): TaskInfo {
+    const id = `${this.plan.name}.${this.#launched++}`
+    const agentId = task.agent_id.value
+    this.#history.launched({
+      id,
+      framework: this.plan.name,
+      agentId,
+      cpus: 0,
+      mem: 0,
+      port: undefined,
+    })
+    return { ...task, name: id, task_id: { value: id } }
+  }
+
+  /** Run time in ms, exit code, and whether it heeds SIGTERM, as `programs.ts` reads it. */
+  #script(): string {
+    const runMs = Math.round(this.#draw.next() ** 2 * this.plan.runMsMax)
+    const code = this.#draw.int(5) === 0 ? 1 + this.#draw.int(100) : 0
+    const manners = ['end', 'end', 'ignore', 'slow'][this.#draw.int(4)]
+    return `${runMs} ${code} ${manners}`
+  }
+
+  #killSome(): void {
+    if (this.plan.killed === 0) return
+    for (const { id, framework } of this.#history.unended) {
+      if (framework === this.plan.name && this.#draw.next() < this.plan.killed / 4)
+        this.driver?.kill(id)
+    }
+  }
+
+  /** What no framework may do; none of it may hurt anyone (X1). */
+  #abuse(offer: Offer, tasks: readonly TaskInfo[], driver: Driver): void {
+    const framework_id = { value: this.id }
+    const [first] = tasks
+    switch (this.#draw.int(4)) {
+      case 0:
+        // The same offer once more.
+        if (first !== undefined) driver.launch([offer], [this.#copyOf(first)])
+        break
+      case 1:
+        driver.decline([{ ...offer, id: { value: 'no such offer' } }])
+        break
+      case 2:
+        driver.call({ type: 'KILL', framework_id, kill: { task_id: { value: 'framework-1.0' } } })
+        break
+      default:
+        driver.reconcile()
+    }
+  }
+}
