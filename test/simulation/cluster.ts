@@ -208,8 +208,13 @@ class Air {
         from !== to && this.#draw(what, from, to).next() < rate
     if (drop > 0) broker.drop(strikes('drop', drop))
     if (duplicate > 0) {
-      broker.duplicate(strikes('duplicate', duplicate / 2), 1)
-      broker.duplicate(strikes('duplicate late', duplicate / 2), 20_000)
+      for (const [what, afterMs] of [
+        ['duplicate', 1],
+        ['duplicate late', 20_000],
+      ] as const) {
+        const twice = strikes(what, duplicate / 2)
+        broker.duplicate((passing) => twice(passing) && !isSubscribe(passing.data), afterMs)
+      }
     }
     // What one client publishes on one subject stays in order (NATS promises that, and clients rely on
     // it); between nodes the frames are numbered, so that there anything may happen.
@@ -224,6 +229,11 @@ class Air {
     this.#streams.set(name, known)
     return known
   }
+}
+
+/** A copy of SUBSCRIBE is another instance that takes over, by the protocol: NATS never makes one. */
+function isSubscribe(data: Uint8Array): boolean {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).includes('SUBSCRIBE')
 }
 
 function childrenOf(

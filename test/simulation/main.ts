@@ -135,7 +135,8 @@ async function many(
       code = code === 0 ? codeOf(result.failure.rule) : Math.min(code, codeOf(result.failure.rule))
       if (isStopping) break
     }
-    if (seed % 10 === 0) {
+    // A mutant lives in this process only.
+    if (seed % 10 === 0 && !isStopping) {
       const other = await hashElsewhere(String(seed))
       if (other === result.hash) summary.repeated++
       else {

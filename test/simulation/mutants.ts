@@ -5,7 +5,9 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { mutantVariable } from './mutate.mjs'
+
+/** Tells `mutate.mjs` which mutant to make. */
+const mutantVariable = 'MESETA_MUTANT'
 
 export interface Mutant {
   readonly name: string

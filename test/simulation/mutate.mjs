@@ -4,9 +4,7 @@
  */
 import { register } from 'node:module'
 
-export const mutantVariable = 'MESETA_MUTANT'
-
-const mutant = process.env[mutantVariable]
+const mutant = process.env.MESETA_MUTANT
 if (mutant !== undefined) {
   register('./mutate-hook.mjs', import.meta.url, { data: JSON.parse(mutant) })
 }

@@ -15,8 +15,9 @@ import { run } from './run.ts'
 import { shrink } from './shrink.ts'
 
 const test = suite('simulation')
-/** CPU time for fresh seeds, ms. */
+/** CPU time for fresh seeds, ms; and how long they may take on a machine that has others to serve. */
 const budgetMs = 60_000
+const wallMs = 90_000
 const root = join(import.meta.dirname, '..', '..')
 
 for (const name of keptPlans()) {
@@ -27,11 +28,12 @@ for (const name of keptPlans()) {
   })
 }
 
-test('fresh seeds break no rule', async () => {
+test('fresh seeds break no rule', { timeoutMs: 120_000 }, async () => {
   const day = new Date().toISOString().slice(0, 10)
   const started = process.cpuUsage()
+  const deadline = performance.now() + wallMs
   let runs = 0
-  for (let index = 0; cpuMsSince(started) < budgetMs; index++) {
+  for (let index = 0; cpuMsSince(started) < budgetMs && performance.now() < deadline; index++) {
     const plan = drawPlan(`${day}.${index}`)
     const result = await run(plan)
     runs++
@@ -41,7 +43,7 @@ test('fresh seeds break no rule', async () => {
   assert.ok(runs > 0)
 })
 
-test('a seed gives the same hash in another process with a smaller heap', async () => {
+test('a seed gives the same hash in another process', { timeoutMs: 60_000 }, async () => {
   const { hash, events } = await run(drawPlan('twice'))
   assert.is(await hashElsewhere('twice'), hash)
   assert.ok(events > 500, `${events} events`)
