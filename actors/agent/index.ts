@@ -91,6 +91,8 @@ export function agent(args: AgentArgs): ChildSpec {
     behaviour,
     args,
     restart: 'transient',
+    // A master that does not want it any more ends it, and a host without its agent needs no node.
+    significant: true,
     shutdownMs: 10_000,
     backoff: { minMs: 100, maxMs: 10_000 },
   })

@@ -57,6 +57,11 @@ export interface ChildSpec<A = unknown> {
   readonly args: A
   /** permanent: always restarted; transient: after a crash only; temporary (default): never. */
   readonly restart?: RestartKind
+  /**
+   * Its orderly end is that of its supervisor too, which has nothing left to do (OTP's significant
+   * children). Not for permanent ones.
+   */
+  readonly significant?: boolean
   /** How long it may take to stop before it is killed. Default 5000. */
   readonly shutdownMs?: number
   /** Waits before a restart, doubling from `minMs` to `maxMs`, back to `minMs` after `maxMs` of life. */

@@ -60,6 +60,8 @@ export interface NodeOptions {
   readonly children?: readonly ChildSpec[]
   /** Called once if the root gives up: the process should end. */
   readonly onFailure?: (reason: ExitReason) => void
+  /** Called once if the root ends because a significant child has: the process may end. */
+  readonly onEnd?: (reason: ExitReason) => void
 }
 
 /**
@@ -194,10 +196,15 @@ export class Node {
     if (!this.#crashed) this.peers.flush()
   }
 
-  /** Called when the root has ended otherwise than by order. */
+  /** Called when the root has ended. */
   rootEnded(reason: ExitReason): void {
     // Before `boot` has ended, it is whoever starts the node who learns of it.
     if (this.#root === undefined) return
+    if (isOrderly(reason)) {
+      // By `stop`, or by itself.
+      if (this.#stopped === undefined) this.#options.onEnd?.(reason)
+      return
+    }
     this.log('fatal', `the root gave up: ${describe(reason)}`)
     this.#options.onFailure?.(reason)
   }

@@ -5,7 +5,7 @@
 import type { ChildSpec } from './behaviour.ts'
 import { Cell } from './cell.ts'
 import { Envelope, REPLY, STOPPING } from './envelope.ts'
-import { crashed, describe, type ExitReason, isOrderly, KILLED, SHUTDOWN } from './exit.ts'
+import { crashed, describe, type ExitReason, KILLED, SHUTDOWN } from './exit.ts'
 import * as links from './links.ts'
 import type { Node } from './node.ts'
 import { exactPid, isToken, type Pid, parsePid } from './pid.ts'
@@ -191,7 +191,7 @@ export class Registry {
     }
     links.announceEnd(node, cell, reason)
     stop?.onEnd?.()
-    if (cell.parent === undefined && !isOrderly(reason)) node.rootEnded(reason)
+    if (cell.parent === undefined) node.rootEnded(reason)
   }
 
   /** Ends all at once and tells nobody. */

@@ -141,6 +141,12 @@ const behaviour: Behaviour<Args> = table<State, typeof messages, Args>({
     const kind = child.spec.restart ?? 'temporary'
     // What its group is about to do, is done for it too.
     if (state.group.has(child)) return
+    if (child.spec.significant && kind !== 'permanent' && isOrderly(reason)) {
+      if (cellOf(cx).phase === 'active') {
+        cx.stop(undefined, { kind: 'shutdown', detail: `${child.spec.id} has ended` })
+      }
+      return
+    }
     if (kind === 'temporary') state.children.splice(state.children.indexOf(child), 1)
     else if (kind === 'permanent' || !isOrderly(reason)) restart(state, child, reason, cx)
   },

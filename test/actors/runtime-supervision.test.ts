@@ -388,4 +388,22 @@ test('a turn during which the time of the fence comes has no effect', async () =
   await w.stop()
 })
 
+test('the orderly end of a significant child ends its supervisor, its crash does not', async () => {
+  const ends: string[] = []
+  const log = journal()
+  const children = [
+    worker({ id: 'a', journal: log, restart: 'permanent' }),
+    worker({ id: 'b', journal: log, restart: 'transient', significant: true }),
+  ]
+  const { w, node, probe, crash } = await start(children, {
+    onEnd: ({ kind, detail }) => void ends.push(`${kind}: ${detail}`),
+  })
+  await crash('b')
+  assert.ok(node.whereis('b') && ends.length === 0, 'it was restarted')
+  await probe.send(pid('b', 'n'), Quit, {})
+  assert.equal(ends, ['shutdown: b has ended'])
+  assert.is(node.whereis('a'), undefined)
+  await w.stop()
+})
+
 test.run()
