@@ -11,7 +11,7 @@
  * one failed test at least. Exit code 1 after any failure and when no test ran, 2 for bad usage.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -34,6 +34,8 @@ interface FileResult {
 
 const project = resolve(import.meta.dirname, '..')
 const scratch = mkdtempSync(join(tmpdir(), 'meseta-tests-'))
+// Tasks that run as other users must get to their sandboxes.
+chmodSync(scratch, 0o711)
 const running = new Set<ChildProcess>()
 
 process.on('exit', () => {

@@ -54,7 +54,7 @@ test('the log of the masters is shown, and leased to the one that leads', slow, 
 test('nobody else writes there', slow, async () => {
   const { code, stderr } = await run('log', 'append', 'x')
   assert.is(code, 1)
-  assert.match(stderr, /LOG_LEASED: .* is leased to master-/)
+  assert.match(stderr, /LOG_LEASED: .* is leased to master-/, stderr)
 })
 
 test('a master whose disk is lost is replaced under its name, and votes again', slow, async () => {
