@@ -84,7 +84,7 @@ export function stepDown(
   for (const { held } of [...state.held.values(), ...state.queue]) cx.deny(held, lost)
   state.held.clear()
   Object.assign(state, { owner: undefined, monitor: undefined, electing: undefined })
-  Object.assign(state, { lease: undefined, queue: [], pendingBytes: 0 })
+  Object.assign(state, { lease: undefined, leasedUntilMs: 0, queue: [], pendingBytes: 0 })
   if (led && owner !== undefined) cx.send(owner, Demoted, { epoch, reason })
 }
 

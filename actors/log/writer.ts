@@ -34,6 +34,13 @@ const behaviour = table<WriterState, typeof writerMessages, LogArgs>({
   init: newWriter,
   handlers: {
     ELECT(state, { lease }, cx) {
+      if (state.lease !== undefined && lease === undefined && cx.from !== state.owner) {
+        // Whoever holds a lease, or contends for one, is not replaced by who wants to write a line.
+        const { holder } = state.lease
+        const remaining_ms = Math.max(0, state.leasedUntilMs - cx.monotonic())
+        cx.refuse(failure('LOG_LEASED', { log: state.args.id, holder, remaining_ms }))
+        return
+      }
       stepDown(state, cx, `${cx.from} had itself elected`)
       state.owner = cx.from
       state.monitor = cx.monitor(cx.from)

@@ -2,6 +2,7 @@
 import { election } from '../../actors/election/index.ts'
 import { log } from '../../actors/log/index.ts'
 import { Elected } from '../../protocol/election.ts'
+import { Elect } from '../../protocol/log.ts'
 import { child, type Node, pid, supervisor, table } from '../../src/runtime/index.ts'
 import { Crash } from '../support/actors.ts'
 import { type World, world } from '../support/nodes.ts'
@@ -223,6 +224,19 @@ test('without a quorum nobody leads; with it somebody does again', async () => {
   await m.start(others[0] as string)
   await m.reign(2)
   assertExclusive(m)
+  await m.w.stop()
+})
+
+test('who wants to write without a lease does not replace who has one, on whichever node', async () => {
+  const m = await masters(3)
+  await m.reign(1)
+  for (const [name, node] of m.nodes) {
+    const probe = await m.w.probe(node)
+    const outcome = await probe.ask(pid('log-writer', name), Elect, {}, { timeoutMs: 10_000 })
+    assert.is(outcome.ok ? 'elected' : outcome.error.code, 'LOG_LEASED', name)
+  }
+  await m.w.advance(10_000)
+  assert.is(m.reigns.length, 1)
   await m.w.stop()
 })
 
