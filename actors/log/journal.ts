@@ -56,7 +56,10 @@ function flush(state: ReplicaState, cx: Context): void {
     () => storeOf(state).commit(operations),
     (outcome) => {
       if (!outcome.ok) {
-        throw new Error(`log ${state.args.path} cannot be written`, { cause: outcome.error })
+        const { message } = outcome.error
+        throw new Error(`the log ${state.args.path} cannot be written: ${message}`, {
+          cause: outcome.error,
+        })
       }
       state.committing = false
       for (const run of waiting) run()

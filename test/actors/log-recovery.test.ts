@@ -1,7 +1,7 @@
 import { log } from '../../actors/log/index.ts'
 import { recordKey } from '../../actors/log/records.ts'
 import { Initialize, Positions, PromiseRequest, Read } from '../../protocol/log.ts'
-import { type Ports, pid, type StoreOperation } from '../../src/runtime/index.ts'
+import { DiskError, type Ports, pid, type StoreOperation } from '../../src/runtime/index.ts'
 import {
   append,
   appendAll,
@@ -195,6 +195,47 @@ test('a failed commit is not answered, and the replica starts anew from its disk
   assert.is(again.ok && again.value.type, 'ACCEPT')
   await c.w.stop()
 })
+
+test('a replica whose disk is full stays out and says so, and has all when there is room again', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  await c.crash('c')
+  const disk = filling(c.w.ports('c'))
+  const children = [log({ path: PATH, node: 'c', replicas: c.names })]
+  c.nodes.set('c', await c.w.start('c', { children, ports: disk.ports }))
+  await c.untilStatus('c', 'VOTING')
+  disk.isFull = true
+  const items = numbered(10)
+  await appendAll(c, probe, 'a', epoch, items)
+  await c.w.advance(30_000)
+  assert.ok(c.w.troubles('c').some(({ fields }) => String(fields.stack).includes('NO_SPACE')))
+  assert.equal(await contents(c, 'b'), items, 'the others go on')
+  disk.isFull = false
+  await c.untilStatus('c', 'VOTING')
+  assert.equal(await contents(c, 'c'), items)
+  await c.w.stop()
+})
+
+/** Ports whose stores take no more writes while they are full. */
+function filling(ports: Ports): { readonly ports: Ports; isFull: boolean } {
+  const full = { ports, isFull: false }
+  const storage: Ports['storage'] = {
+    async open(path) {
+      const store = await ports.storage.open(path)
+      return {
+        get: (key) => store.get(key),
+        range: (from, to, limit) => store.range(from, to, limit),
+        async commit(operations) {
+          if (full.isFull) throw new DiskError('NO_SPACE', path, `NO_SPACE: ${path}`)
+          await store.commit(operations)
+        },
+        close: () => store.close(),
+      }
+    },
+  }
+  return Object.assign(full, { ports: { ...ports, storage } })
+}
 
 test('where a log does not begin by itself, an operator initializes each replica', async () => {
   const c = await cluster(3, { autoInitialize: false })
