@@ -40,14 +40,24 @@ async function awaitInterest(from: Connection, to: string): Promise<void> {
 }
 
 let inboxes = 0
-/** Sends an empty request; how it ends. */
-function ask(from: Connection, to: string): Promise<'answered' | 'nobody'> {
+const silenceMs = 1000
+
+/**
+ * Sends an empty request; how it ends. While an interest ends, a request may be on its way to a server where
+ * there is none any more: then nothing is heard of it.
+ */
+function ask(from: Connection, to: string): Promise<'answered' | 'nobody' | 'silence'> {
   const inbox = `_INBOX.${subject}.${inboxes++}`
   return new Promise((resolve) => {
-    const subscription = from.subscribe(inbox, ({ noResponders }) => {
+    const end = (how: 'answered' | 'nobody' | 'silence') => {
+      clearTimeout(timer)
       subscription.close()
-      resolve(noResponders ? 'nobody' : 'answered')
-    })
+      resolve(how)
+    }
+    const timer = setTimeout(() => end('silence'), silenceMs)
+    const subscription = from.subscribe(inbox, ({ noResponders }) =>
+      end(noResponders ? 'nobody' : 'answered'),
+    )
     from.publish(to, new Uint8Array(), inbox)
   })
 }
