@@ -10,9 +10,8 @@ export function startPings(state: MasterState, agent: Agent, cx: Context): void 
   agent.missedPings++
   cx.send(agent.pid, Ping, { epoch: state.epoch, connected: agent.connected })
   cx.after(pingTimer(agent), state.options.agent_ping_timeout_ms, () => {
-    if (agent.missedPings >= state.options.max_agent_ping_timeouts) {
-      markUnreachable(state, agent, 'it did not answer pings', cx)
-    }
+    const isSilent = () => agent.missedPings >= state.options.max_agent_ping_timeouts
+    if (isSilent()) markUnreachable(state, agent, 'it did not answer pings', isSilent, cx)
     startPings(state, agent, cx)
   })
 }
@@ -35,7 +34,8 @@ export function agentExited(state: MasterState, { pid, reason }: ExitNotice, cx:
   if (agent === undefined) return
   cx.log('info', 'agent disconnected', { agent: agent.id, reason })
   disconnectAgent(state, agent, cx)
+  const isAway = () => !agent.connected
   cx.after(reregisterTimer(agent), state.options.agent_reregister_timeout_ms, () =>
-    markUnreachable(state, agent, 'it did not register again in time', cx),
+    markUnreachable(state, agent, 'it did not register again in time', isAway, cx),
   )
 }

@@ -37,6 +37,7 @@ import { makeOffers } from './offers.ts'
 import { operationUpdated } from './operations.ts'
 import { domainOf, MasterOptions } from './options.ts'
 import { registerAgent, unregisterAgent } from './registration.ts'
+import { removalIntervalMs } from './removal-rate.ts'
 import { oversubscribedUpdated, resourcesUpdated } from './reports.ts'
 import { reregisterAgent } from './reregistration.ts'
 import type { Agent, MasterArgs, MasterState } from './state.ts'
@@ -122,6 +123,7 @@ export default nodeModule({
   options: MasterOptions,
   async children(options, { node }) {
     parseWeights(options.weights)
+    removalIntervalMs(options.agent_removal_rate_limit)
     const { work_dir, log_dir, replicas, quorum, lease_ms: leaseMs } = options
     const masters = replicas === '' ? [node] : replicas.split(',').map((name) => name.trim())
     const replicated = log({

@@ -86,6 +86,12 @@ export const MasterOptions = Type.Object({
     'a disconnected agent, or one known before a failover, must register again within this time',
     600_000,
   ),
+  agent_removal_rate_limit: Type.String({
+    description:
+      'at most so many agents become unreachable in a time, as in 10/1mins; default: no limit',
+    default: '',
+    placeholder: 'COUNT/TIME',
+  }),
   registry_gc_interval_ms: milliseconds('between two looks for agents to forget', 900_000),
   registry_max_agent_age_ms: milliseconds(
     'agents that have been unreachable or gone for this time are forgotten',

@@ -30,6 +30,7 @@ import type { Context, Pid } from '../../src/runtime/index.ts'
 import type { Probe } from './liveness.ts'
 import type { Counters } from './metrics.ts'
 import { domainOf, type MasterOptions } from './options.ts'
+import type { Removals } from './removal-rate.ts'
 
 export interface Agent {
   readonly id: string
@@ -158,6 +159,7 @@ export interface MasterState {
   readonly gone: Map<string, TimeInfo>
   readonly removed: LRUCache<string, true>
   readonly transitions: Map<string, Transition>
+  readonly removals: Removals
   /** Agents whose admission is being written, by address. */
   readonly registering: Set<Pid>
 
@@ -223,6 +225,7 @@ export function newState(
     gone: new Map(),
     removed: new LRUCache({ max: REMOVED_AGENTS_MAX }),
     transitions: new Map(),
+    removals: { waiting: new Map(), nextMs: 0 },
     registering: new Set(),
     frameworks: new Map(),
     completedFrameworks: new LRUCache({ max: options.max_completed_frameworks }),

@@ -6,25 +6,40 @@ import type { Context } from '../../src/runtime/index.ts'
 import { removeAgent } from './agents.ts'
 import { announce, sendAgentFailure } from './events.ts'
 import { store } from './registry.ts'
+import { removeInTurn } from './removal-rate.ts'
 import { type Agent, type MasterState, toTimeInfo } from './state.ts'
 
-/** Marks a registered agent, unless something else is happening to it. */
-export function markUnreachable(state: MasterState, agent: Agent, why: string, cx: Context): void {
-  if (state.agents.get(agent.id) !== agent) return
-  mark(state, agent.id, why, cx, (unreachableMs) => {
-    const message = `the agent ${agent.info.hostname} is unreachable: ${why}`
-    removeAgent(state, agent, { reason: 'REASON_AGENT_REMOVED', message, unreachableMs }, cx)
-  })
+/**
+ * Marks a registered agent when it is its turn, unless something else is happening to it.
+ * @param isSilent whether it still is what it is marked for
+ */
+export function markUnreachable(
+  state: MasterState,
+  agent: Agent,
+  why: string,
+  isSilent: () => boolean,
+  cx: Context,
+): void {
+  const isDue = () => state.agents.get(agent.id) === agent && isSilent()
+  const begin = () =>
+    mark(state, agent.id, why, cx, (unreachableMs) => {
+      const message = `the agent ${agent.info.hostname} is unreachable: ${why}`
+      removeAgent(state, agent, { reason: 'REASON_AGENT_REMOVED', message, unreachableMs }, cx)
+    })
+  removeInTurn(state, `${agent.id}: ${why}`, { isDue, begin }, cx)
 }
 
 /** After a failover: agents of the registry that have not come back. Their tasks are not known. */
 export function markMissing(state: MasterState, cx: Context): void {
   for (const id of [...state.recovered.keys()]) {
-    mark(state, id, 'it did not register again after the failover', cx, () => {
-      state.recovered.delete(id)
-      state.removed.set(id, true)
-      sendAgentFailure(state, id, cx)
-    })
+    const isDue = () => state.recovered.has(id)
+    const begin = () =>
+      mark(state, id, 'it did not register again after the failover', cx, () => {
+        state.recovered.delete(id)
+        state.removed.set(id, true)
+        sendAgentFailure(state, id, cx)
+      })
+    removeInTurn(state, id, { isDue, begin }, cx)
   }
 }
 

@@ -10,6 +10,7 @@ import {
 import { encode } from '../../protocol/codec.ts'
 import type { Task } from '../../protocol/v1/index.ts'
 import {
+  type Document,
   launch,
   MASTER,
   type MasterWorld,
@@ -218,6 +219,53 @@ test('a disconnected agent that does not register again in time is unreachable, 
   await m.world.advance(2_000)
   assert.is((await m.operate({ type: 'GET_AGENTS' })).get_agents.agents.length, 0)
   await m.stop()
+})
+
+test('agents become unreachable one by one where that is limited, and one that answers is spared', async () => {
+  const m = await masterWorld({ agent_removal_rate_limit: '2/20mins' })
+  const agents = [await m.agent('a1'), await m.agent('a2'), await m.agent('a3')]
+  const left = async () => {
+    const { get_agents } = await m.operate({ type: 'GET_AGENTS' })
+    return get_agents.agents.map((each: Document) => each.agent_info.hostname)
+  }
+  await silence(m)
+  assert.equal(await left(), ['a2', 'a3'], 'nobody waits for the first turn')
+  await m.world.advance(500_000)
+  assert.equal(await left(), ['a2', 'a3'])
+  await agents[1]!.pong()
+  await m.world.advance(60_000)
+  assert.equal(await left(), ['a2', 'a3'], 'it is not ten minutes yet')
+  await agents[1]!.pong()
+  await m.world.advance(50_000)
+  assert.equal(await left(), ['a2'], 'the turn of the one that answered is the next one')
+  await m.stop()
+})
+
+test('after a failover those that do not return leave at the same rate, and one that returns stays', async () => {
+  const limits = { agent_removal_rate_limit: '1/10mins', agent_reregister_timeout_ms: 60_000 }
+  const m = await masterWorld(limits)
+  const agents = [await m.agent('a1'), await m.agent('a2'), await m.agent('a3')]
+  await m.failOver()
+  const missing = async () => {
+    const { get_agents } = await m.operate({ type: 'GET_AGENTS' })
+    return get_agents.recovered_agents.map((info: Document) => info.hostname)
+  }
+  await m.world.advance(70_000)
+  assert.equal(await missing(), ['a2', 'a3'])
+  await agents[1]!.start()
+  await agents[1]!.reregister()
+  await m.world.advance(600_000)
+  assert.equal(await missing(), [])
+  await m.stop()
+})
+
+test('a rate that cannot be read is refused by name', async () => {
+  for (const limit of ['10', '0/1mins', '1/0s', '1/2weeks', 'x/1s']) {
+    const refusal = await masterWorld({ agent_removal_rate_limit: limit }).catch(
+      ({ message }: Error) => message,
+    )
+    assert.match(String(refusal), `agent_removal_rate_limit: '${limit}' must be COUNT/TIME`)
+  }
 })
 
 test('an agent that unregisters takes its tasks along, even those of partition-aware frameworks', async () => {
