@@ -208,7 +208,11 @@ export class Framework {
       mem: 0,
       port: undefined,
     })
-    return { ...task, name: id, task_id: { value: id } }
+    const variables = task.command?.environment?.variables?.map((variable) =>
+      variable.name === taskVariable ? { ...variable, value: id } : variable,
+    )
+    const command = { ...task.command, environment: { variables: variables ?? [] } }
+    return { ...task, name: id, task_id: { value: id }, command }
   }
 
   /** Run time in ms, exit code, and whether it heeds SIGTERM, as `programs.ts` reads it. */
