@@ -33,7 +33,7 @@ test('a machine is planned, taken down, and may be used again', slow, async () =
 
   await done('maintenance', 'stop', 'agent-1')
   assert.match(await done('maintenance', 'status'), /^No maintenance is planned/)
-  await cluster().kill('agent-1')
+  assert.match(await cluster().ended('agent-1'), /^exit \d/)
   await cluster().start('agent-1')
   await cluster().agentsActive(1)
   assert.is(await done('run', '--', 'echo', 'back'), 'back\n')
