@@ -20,6 +20,8 @@ import type { LogArgs, ReplicaState } from './state.ts'
 import { voting } from './voting.ts'
 import { writer } from './writer.ts'
 
+export { logOptions, logSettings } from './settings.ts'
+
 export interface LogOptions {
   /** Directory of the replica's store; absolute. */
   readonly path: string

@@ -23,7 +23,7 @@ import {
 } from '../../src/runtime/index.ts'
 import { allocator, loadPolicy } from '../allocator/index.ts'
 import { election } from '../election/index.ts'
-import { log } from '../log/index.ts'
+import { log, logOptions } from '../log/index.ts'
 import { registrar } from '../registrar/index.ts'
 import { serveCall } from './calls.ts'
 import { settleDrains } from './drain.ts'
@@ -124,16 +124,9 @@ export default nodeModule({
   async children(options, { node }) {
     parseWeights(options.weights)
     removalIntervalMs(options.agent_removal_rate_limit)
-    const { work_dir, log_dir, replicas, quorum, lease_ms: leaseMs } = options
-    const masters = replicas === '' ? [node] : replicas.split(',').map((name) => name.trim())
-    const replicated = log({
-      path: log_dir || `${work_dir}/log`,
-      node,
-      replicas: masters,
-      ...(quorum > 0 && { quorum }),
-      autoInitialize: options.log_auto_initialize,
-      leaseMs,
-    })
+    const { work_dir, log_dir, lease_ms: leaseMs } = options
+    const replicas = logOptions(options, node)
+    const replicated = log({ path: log_dir || `${work_dir}/log`, leaseMs, ...replicas })
     const allocations = allocator({
       policy: await loadPolicy(options.allocator),
       allocationIntervalMs: options.allocation_interval_ms,
@@ -146,7 +139,7 @@ export default nodeModule({
     })
     const args = {
       options,
-      masters,
+      masters: replicas.replicas,
       registrar: pid('registrar', node),
       allocator: pid('allocator', node),
     }

@@ -2,6 +2,7 @@
 import Type, { type Static } from 'typebox'
 import type { DomainInfo } from '../../protocol/v1/agent.ts'
 import { formatFault, parseFaultDomain } from '../../src/resources/index.ts'
+import { logSettings } from '../log/index.ts'
 
 const milliseconds = (description: string, value: number) =>
   Type.Number({ description: `${description}, in milliseconds`, default: value, minimum: 1 })
@@ -18,21 +19,7 @@ export const MasterOptions = Type.Object({
     description: "directory of this master's replica of the log, default: log in the work dir",
     default: '',
   }),
-  replicas: Type.String({
-    description:
-      'names of the nodes of all masters, separated by commas, the same list on each (default: this node alone)',
-    default: '',
-    placeholder: 'NAME,...',
-  }),
-  quorum: Type.Integer({
-    description: 'replicas that make a decision; 0 = the smallest majority',
-    default: 0,
-    minimum: 0,
-  }),
-  log_auto_initialize: Type.Boolean({
-    description: 'when all replicas are there and empty, a new log begins by itself',
-    default: true,
-  }),
+  ...logSettings,
   lease_ms: milliseconds(
     'the leader acts for this time after a quorum of replicas was last heard; another is elected after it',
     2000,

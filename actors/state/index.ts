@@ -19,7 +19,7 @@ import {
   type ReplyTo,
   table,
 } from '../../src/runtime/index.ts'
-import { log } from '../log/index.ts'
+import { log, logOptions, logSettings } from '../log/index.ts'
 import { expunge, store } from './changing.ts'
 import { shorten } from './compaction.ts'
 import { whenConfirmed } from './confirming.ts'
@@ -195,33 +195,9 @@ export default nodeModule({
       description: 'directory of the replica',
       default: '/var/lib/meseta/state',
     }),
-    replicas: Type.String({
-      description:
-        'names of all nodes with a replica, separated by commas, the same list on each (default: this node alone)',
-      default: '',
-      placeholder: 'NAME,...',
-    }),
-    quorum: Type.Integer({
-      description: 'replicas that make a decision; 0 = the smallest majority',
-      default: 0,
-      minimum: 0,
-    }),
-    log_auto_initialize: Type.Boolean({
-      description: 'when all replicas are there and empty, a new log begins by itself',
-      default: true,
-    }),
+    ...logSettings,
   }),
-  children({ work_dir: path, replicas, quorum, log_auto_initialize }, { node }) {
-    return [
-      log({
-        id: LOG_ID,
-        path,
-        node,
-        replicas: replicas === '' ? [node] : replicas.split(',').map((name) => name.trim()),
-        ...(quorum > 0 && { quorum }),
-        autoInitialize: log_auto_initialize,
-      }),
-      state({ node, log: LOG_ID }),
-    ]
+  children({ work_dir: path, ...settings }, { node }) {
+    return [log({ id: LOG_ID, path, ...logOptions(settings, node) }), state({ node, log: LOG_ID })]
   },
 })
