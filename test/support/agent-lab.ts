@@ -5,9 +5,11 @@ import {
   ApplyOperation,
   type OperationUpdate,
   type ReregisterAgent,
+  type RunTasks,
 } from '../../protocol/agent.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { OfferOperation } from '../../protocol/v1/offer.ts'
+import type { TaskInfo } from '../../protocol/v1/task.ts'
 import { formatResources, resources } from '../../src/resources/index.ts'
 import type { Node } from '../../src/runtime/index.ts'
 import { type World, world } from './nodes.ts'
@@ -38,7 +40,16 @@ export class AgentLab {
     this.node = node
   }
 
+  /** Starts the agent and waits until it has registered. */
   async startAgent(more: Partial<AgentOptions> = {}): Promise<void> {
+    this.master.agents.clear()
+    await this.boot(more)
+    await this.world.until(() => this.master.agents.size > 0, 10_000)
+    await this.world.settle()
+  }
+
+  /** Starts the agent's node, and no more. */
+  async boot(more: Partial<AgentOptions> = {}): Promise<void> {
     const ports = this.world.ports('a')
     const given = {
       work_dir: '/a',
@@ -50,15 +61,24 @@ export class AgentLab {
     const context = { ports, cluster: 'meseta', node: 'a' }
     const children = await this.world.run(Promise.resolve(agentModule.children(options, context)))
     this.agent = await this.world.start('a', { children })
-    this.master.agents.clear()
-    await this.world.until(() => this.master.agents.size > 0, 10_000)
-    await this.world.settle()
   }
 
   /** kill -9 and a new start on the same disk. */
   async restart(): Promise<void> {
     await this.world.crash(this.agent)
     await this.startAgent()
+  }
+
+  /** Launches tasks and settles; those without a script run until they are killed. */
+  async run(tasks: readonly TaskInfo[], rest: Partial<Payload<typeof RunTasks>> = {}) {
+    this.master.run(this.node, tasks, rest)
+    await this.world.settle()
+  }
+
+  /** Commands of the tasks and executors that live now. */
+  get alive(): string[] {
+    const { processes } = this.world.ports('a')
+    return processes.running().map(({ options: { args } }) => args.at(-1) ?? '')
   }
 
   /** Version of the agent's last report. */
