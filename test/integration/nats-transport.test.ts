@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type ConnectionStatus, type Delivery, TransportError } from '../../src/runtime/ports.ts'
 import { type NatsTransportOptions, natsTransport } from '../../src/transport/nats.ts'
 import { type NatsServerOptions, startNatsServer } from '../../src/transport/nats-server.ts'
-import { isRunning } from '../support/process.ts'
+import { isRunning, pause } from '../support/process.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 
@@ -131,7 +131,7 @@ test('a broker that falls silent is noticed by pings, and found again', async ()
     reconnectWaitMs: 10,
   })
   const types = () => statuses.map(({ type }) => type)
-  process.kill(server.pid, 'SIGSTOP')
+  await pause(server.pid)
   try {
     await until(() => types().includes('disconnected'), { what: 'the silence to be noticed' })
     assert.equal(types().slice(0, 2), ['lost', 'disconnected'])
@@ -146,7 +146,7 @@ test('what waits to be sent is bounded while the broker reads nothing', async ()
   const server = await startServer()
   const pendingBytesMax = 8 * 1_048_576
   const { connection, statuses } = await connect(server.url, { pendingBytesMax })
-  process.kill(server.pid, 'SIGSTOP')
+  await pause(server.pid)
   try {
     const payload = new Uint8Array(1_048_576)
     for (let index = 0; index < 40; index++) {
@@ -189,7 +189,7 @@ test('nothing published while the broker is away arrives later', async () => {
 test('close does not wait for ever for a broker that is silent', async () => {
   const server = await startServer()
   const { connection } = await connect(server.url)
-  process.kill(server.pid, 'SIGSTOP')
+  await pause(server.pid)
   try {
     connection.publish('x', bytes(''))
     const flushed = connection.flush().then(
