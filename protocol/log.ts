@@ -158,11 +158,21 @@ export const Chosen = message(
   Type.Object({ proposal: Uint64, from: Uint64, to: Uint64 }),
 )
 
+const Known = Type.Object({ entries: Type.Array(Entry), begin: Type.Optional(Uint64) })
+
 /** Anyone who knows -> replica; not answered. */
 export const Learned = message(
   'LEARNED',
   'These bodies are chosen, and all before `begin` are truncated.',
-  Type.Object({ entries: Type.Array(Entry), begin: Type.Optional(Uint64) }),
+  Known,
+)
+
+/** The catch-up of a replica -> that replica. */
+export const Learn = message(
+  'LEARN',
+  'LEARNED, answered when it is durable: no more is to be fetched than the disk takes.',
+  Known,
+  Type.Object({}),
 )
 
 export const RecoverReply = Type.Object({
@@ -216,7 +226,7 @@ export const Initialize = message(
 /** The catch-up of a replica -> that replica. */
 export const CaughtUp = message(
   'CAUGHT_UP',
-  'All that was asked for has been sent as LEARNED.',
+  'All that was asked for has been sent as LEARN.',
   Type.Object({}),
 )
 
@@ -255,6 +265,7 @@ export const replicaMessages = [
   WriteRequest,
   Chosen,
   Learned,
+  Learn,
   Grant,
   Release,
   Canvass,

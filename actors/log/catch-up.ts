@@ -7,6 +7,7 @@ import {
   CaughtUp,
   type Entry,
   Fetch,
+  Learn,
   Learned,
   PromiseRequest,
   WriteRequest,
@@ -26,6 +27,8 @@ import { drawn, type LogArgs, replicaOf, timing } from './state.ts'
 /** Positions that are filled at the same time. */
 const FILLS_MAX = 16
 const FETCH_PAUSE_MS = 200
+/** Fetched parts that the disk may have to write still: one is written while the next one is fetched. */
+const PARTS_MAX = 2
 
 export interface CatchUpArgs {
   readonly log: LogArgs
@@ -46,6 +49,10 @@ interface State {
   readonly filling: Set<number>
   /** Highest that was needed, where the next fill begins. */
   proposal: number
+  /** Parts that the replica has not made durable. */
+  unwritten: number
+  /** Go on fetching when it has; one for each other that is being asked. */
+  onWritten: Array<() => void>
 }
 
 export function catchUp(args: CatchUpArgs): ChildSpec {
@@ -57,7 +64,14 @@ const behaviour = table<State, readonly [], CatchUpArgs>({
   messages: [],
   init(args, cx) {
     const { proposal } = args
-    const state: State = { args, done: new Intervals(), filling: new Set(), proposal }
+    const state: State = {
+      args,
+      done: new Intervals(),
+      filling: new Set(),
+      proposal,
+      unwritten: 0,
+      onWritten: [],
+    }
     fetchRound(state, cx, args.fetchRounds)
     return state
   },
@@ -68,11 +82,25 @@ function remaining({ args, done }: State): Range[] {
   return args.ranges.flatMap(([from, to]) => done.gaps(from, to))
 }
 
-function deliver(state: State, cx: Context, entries: readonly Entry[], begin?: number): void {
+/** Gives the replica what it is to learn; `then` is called as soon as it may be given more. */
+function deliver(
+  state: State,
+  cx: Context,
+  entries: readonly Entry[],
+  begin?: number,
+  then?: () => void,
+): void {
   for (const { position } of entries) state.done.add(position)
   if (begin !== undefined && begin > 0) state.done.add(0, begin - 1)
   const body = { entries: [...entries], ...(begin === undefined ? {} : { begin }) }
-  cx.send(state.args.replica, Learned, body)
+  state.unwritten++
+  cx.ask(state.args.replica, Learn, body, { timeoutMs: timing.writeMs }, () => {
+    state.unwritten--
+    state.onWritten.shift()?.()
+  })
+  if (then === undefined) return
+  if (state.unwritten < PARTS_MAX) then()
+  else state.onWritten.push(then)
 }
 
 function finish(state: State, cx: Context): void {
@@ -92,19 +120,13 @@ function fetchRound(state: State, cx: Context, rounds: number): void {
   const next = (i: number) => {
     if (remaining(state).length === 0) finish(state, cx)
     else if (i < others.length) {
-      const patience = `patience ${i}`
       let isNext = false
       const goOn = () => {
         if (isNext) return
         isNext = true
-        cx.cancel(patience)
         next(i + 1)
       }
-      const answers = () => {
-        if (!isNext) cx.after(patience, timing.fetchPatienceMs, goOn)
-      }
-      answers()
-      fetchFrom(state, cx, others[(start + i) % others.length] as string, 0, answers, goOn)
+      fetchFrom(state, cx, others[(start + i) % others.length] as string, 0, goOn)
     } else if (rounds > 1) {
       cx.after('fetch', FETCH_PAUSE_MS, () => fetchRound(state, cx, rounds - 1))
     } else fillMore(state, cx)
@@ -112,13 +134,15 @@ function fetchRound(state: State, cx: Context, rounds: number): void {
   next(0)
 }
 
-/** Takes from one other whatever it has of the gaps from `cursor` on; says when an answer came. */
+/**
+ * Takes from one other whatever it has of the gaps from `cursor` on. Calls `then` at the end, and whenever
+ * an answer takes long.
+ */
 function fetchFrom(
   state: State,
   cx: Context,
   other: string,
   cursor: number,
-  answers: () => void,
   then: () => void,
 ): void {
   const gap = remaining(state).find(([, to]) => to >= cursor)
@@ -129,16 +153,20 @@ function fetchFrom(
   const [from, to] = [Math.max(gap[0], cursor), gap[1]]
   const { log } = state.args
   const options = { timeoutMs: timing.requestMs }
+  const patience = `patience ${other}`
+  cx.after(patience, timing.fetchPatienceMs, then)
   cx.ask(replicaOf(log, other), Fetch, { from, to }, options, (outcome) => {
+    cx.cancel(patience)
     if (!outcome.ok) {
       then()
       return
     }
-    answers()
     const { entries, begin } = outcome.value
     const last = entries.at(-1)
-    if (last !== undefined || begin > from) deliver(state, cx, entries, begin)
-    fetchFrom(state, cx, other, last === undefined ? to + 1 : last.position + 1, answers, then)
+    const next = last === undefined ? to + 1 : last.position + 1
+    const goOn = () => fetchFrom(state, cx, other, next, then)
+    if (last !== undefined || begin > from) deliver(state, cx, entries, begin, goOn)
+    else goOn()
   })
 }
 

@@ -16,9 +16,14 @@ export function whenDurable(state: ReplicaState, cx: Context, then: () => void):
   flush(state, cx)
 }
 
-/** Has the disk know of learned positions before long; nobody waits for that. */
+/** Has the disk know of learned positions before long, however many follow; nobody waits for that. */
 export function markSoon(state: ReplicaState, cx: Context): void {
-  cx.after('mark', timing.markMs, () => flush(state, cx))
+  if (state.marking) return
+  state.marking = true
+  cx.after('mark', timing.markMs, () => {
+    state.marking = false
+    flush(state, cx)
+  })
 }
 
 export function storeOf(state: ReplicaState): Store {

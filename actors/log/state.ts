@@ -54,6 +54,8 @@ export interface ReplicaState {
   /** What is to happen when all changes so far are durable; in order. See journal.ts. */
   waiting: Array<() => void>
   committing: boolean
+  /** A commit is about to begin, for learned positions alone. */
+  marking: boolean
   /** Counts the surveys; answers to an earlier one are not considered. */
   surveys: number
   /** While RECOVERING: what must be learned before it votes. Unknown until a quorum has told. */
@@ -77,6 +79,7 @@ export function newState(args: LogArgs): ReplicaState {
     first: 0,
     waiting: [],
     committing: false,
+    marking: false,
     surveys: 0,
     recoverTo: undefined,
     waiters: [],

@@ -1,5 +1,6 @@
 /** The conversations with proposers: promises, writes, and what they say is chosen (replicated-log.md §4). */
-import type { Chosen, Learned, PromiseRequest, WriteRequest } from '../../protocol/log.ts'
+import type { Chosen, Learn, Learned, PromiseRequest, WriteRequest } from '../../protocol/log.ts'
+import type { Payload } from '../../protocol/message.ts'
 import type { Context, Handlers } from '../../src/runtime/index.ts'
 import { check, watchLag } from './catching-up.ts'
 import { condemn, markSoon, storeOf, whenDurable } from './journal.ts'
@@ -9,7 +10,13 @@ import { readBody } from './records.ts'
 import * as replicas from './replica.ts'
 import type { ReplicaState } from './state.ts'
 
-type Messages = readonly [typeof PromiseRequest, typeof WriteRequest, typeof Chosen, typeof Learned]
+type Messages = readonly [
+  typeof PromiseRequest,
+  typeof WriteRequest,
+  typeof Chosen,
+  typeof Learned,
+  typeof Learn,
+]
 
 export const voting: Handlers<ReplicaState, Messages> = {
   PROMISE(state, request, cx) {
@@ -62,11 +69,25 @@ export const voting: Handlers<ReplicaState, Messages> = {
     afterLearning(state, cx)
   },
 
-  LEARNED(state, { entries, begin }, cx) {
-    for (const entry of entries) replicas.learn(state.replica, entry)
-    if (begin !== undefined) replicas.truncated(state.replica, begin)
-    afterLearning(state, cx)
+  LEARNED(state, body, cx) {
+    learn(state, body, cx)
   },
+
+  LEARN(state, body, cx) {
+    const held = cx.hold()
+    learn(state, body, cx)
+    whenDurable(state, cx, () => cx.answer(held, {}))
+  },
+}
+
+function learn(
+  state: ReplicaState,
+  { entries, begin }: Payload<typeof Learned>,
+  cx: Context,
+): void {
+  for (const entry of entries) replicas.learn(state.replica, entry)
+  if (begin !== undefined) replicas.truncated(state.replica, begin)
+  afterLearning(state, cx)
 }
 
 function afterLearning(state: ReplicaState, cx: Context): void {

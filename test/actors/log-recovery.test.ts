@@ -217,9 +217,28 @@ test('a replica whose disk is full stays out and says so, and has all when there
   await c.w.stop()
 })
 
-/** Ports whose stores take no more writes while they are full. */
-function filling(ports: Ports): { readonly ports: Ports; isFull: boolean } {
-  const full = { ports, isFull: false }
+test('a replica that fetches a long log writes it part by part, as its disk takes it', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  const count = 10_000
+  await appendAll(c, probe, 'a', epoch, numbered(count))
+  await c.wipe('c')
+  const sizes: number[] = []
+  const ports = withCommits(c.w.ports('c'), (_, { length }) => sizes.push(length))
+  const children = [log({ path: '/new', node: 'c', replicas: c.names })]
+  c.nodes.set('c', await c.w.start('c', { children, ports }))
+  await c.untilStatus('c', 'VOTING')
+  assert.ok(sizes.reduce((sum, size) => sum + size) >= count)
+  assert.ok(Math.max(...sizes) <= 3 * 1_024, `one commit had ${Math.max(...sizes)} operations`)
+  await c.w.stop()
+})
+
+/** Ports whose stores tell of each commit before it is made. */
+function withCommits(
+  ports: Ports,
+  before: (path: string, operations: readonly StoreOperation[]) => void,
+): Ports {
   const storage: Ports['storage'] = {
     async open(path) {
       const store = await ports.storage.open(path)
@@ -227,14 +246,24 @@ function filling(ports: Ports): { readonly ports: Ports; isFull: boolean } {
         get: (key) => store.get(key),
         range: (from, to, limit) => store.range(from, to, limit),
         async commit(operations) {
-          if (full.isFull) throw new DiskError('NO_SPACE', path, `NO_SPACE: ${path}`)
+          before(path, operations)
           await store.commit(operations)
         },
         close: () => store.close(),
       }
     },
   }
-  return Object.assign(full, { ports: { ...ports, storage } })
+  return { ...ports, storage }
+}
+
+/** Ports whose stores take no more writes while they are full. */
+function filling(ports: Ports): { readonly ports: Ports; isFull: boolean } {
+  const full = { ports, isFull: false }
+  return Object.assign(full, {
+    ports: withCommits(ports, (path) => {
+      if (full.isFull) throw new DiskError('NO_SPACE', path, `NO_SPACE: ${path}`)
+    }),
+  })
 }
 
 test('where a log does not begin by itself, an operator initializes each replica', async () => {
