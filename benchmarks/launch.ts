@@ -10,7 +10,9 @@
  *
  *     node dist/benchmarks/launch.js [--quick] [--json] [--profile DIR]
  *
- * The scheduler is a bare client in this process (support/light-scheduler.ts).
+ * The scheduler is a bare client in this process (support/light-scheduler.ts). An ext4 disk is slow to create
+ * files for minutes after many were deleted nearby: let some time pass between two runs, or give each a
+ * TMPDIR of its own.
  */
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
@@ -37,7 +39,7 @@ const { values: flags } = parseArgs({
 })
 const { quick, json } = flags
 const windows = { count: 5, ms: quick ? 300 : 2000 }
-const realInFlight = 32
+const realInFlight = 128
 const latencySamples = quick ? 10 : 100
 const simulatedAgents = quick ? 2000 : 5000
 const simulatedInFlight = 2000

@@ -267,8 +267,9 @@ export abstract class Recorder implements RuntimeContext {
         else if (!outcome.ok) throw outcome.error
       })
     this.#effects.push(() => {
-      this.#aborter ??= new AbortController()
-      const { signal } = this.#aborter
+      // A signal is dear, and few want one.
+      if (start.length > 0) this.#aborter ??= new AbortController()
+      const signal = this.#aborter?.signal as AbortSignal
       // `start` may throw before it returns a promise.
       new Promise<T>((resolve) => resolve(start(signal))).then(
         (value) => settle({ ok: true, value }),

@@ -49,16 +49,18 @@ sub begin {
   my $err = out($stderr) or return answer($id, 'failed', $! + 0, "cannot open output $stderr: $!");
   sysopen my $claim, "$record${suffixes.shim}", O_WRONLY | O_CREAT | O_EXCL, 0644
     or return answer($id, 'failed', $! + 0, "cannot claim $record${suffixes.shim}: $!");
+  # Here, because whatever the child changes costs it a copy of the page.
+  %ENV = map { split /=/, $_, 2 } @rest;
   my $pid = fork;
   defined $pid or return answer($id, 'failed', $! + 0, "cannot fork: $!");
-  become($directory, $record, $claim, $out, $err, \\@command, \\@rest) if $pid == 0;
+  become($directory, $record, $claim, $out, $err, \\@command) if $pid == 0;
   my @stat = split ' ', (stat_of($pid) =~ /.*\\) (.*)/)[0] // '';
   $running{$pid} = [$id, $record];
   answer($id, 'started', $pid, $stat[19] // 0);
 }
 
 sub become {
-  my ($directory, $record, $claim, $out, $err, $command, $variables) = @_;
+  my ($directory, $record, $claim, $out, $err, $command) = @_;
   POSIX::setsid();
   $SIG{PIPE} = $SIG{CHLD} = 'DEFAULT';
   POSIX::dup2(fileno $err, 2);
@@ -66,7 +68,6 @@ sub become {
     and chdir $directory or print STDERR "cannot begin: $!\\n" and POSIX::_exit(126);
   open STDIN, '<', '/dev/null';
   POSIX::dup2(fileno $out, 1);
-  %ENV = map { split /=/, $_, 2 } @$variables;
   { no warnings; exec { $$command[0] } @$command }
   my $missing = $! == POSIX::ENOENT();
   print STDERR "$$command[0]: $!\\n";
