@@ -37,7 +37,7 @@ import { makeOffers } from './offers.ts'
 import { operationUpdated } from './operations.ts'
 import { domainOf, MasterOptions } from './options.ts'
 import { registerAgent, unregisterAgent } from './registration.ts'
-import { removalIntervalMs } from './removal-rate.ts'
+import { parsePercent, removalIntervalMs } from './removal-rate.ts'
 import { oversubscribedUpdated, resourcesUpdated } from './reports.ts'
 import { reregisterAgent } from './reregistration.ts'
 import type { Agent, MasterArgs, MasterState } from './state.ts'
@@ -127,6 +127,7 @@ export default nodeModule({
     const { work_dir, log_dir, lease_ms: leaseMs } = options
     const replicas = logOptions(options, node)
     const replicated = log({ path: log_dir || `${work_dir}/log`, leaseMs, ...replicas })
+    parsePercent(options.recovery_agent_removal_limit)
     const allocations = allocator({
       policy: await loadPolicy(options.allocator),
       allocationIntervalMs: options.allocation_interval_ms,

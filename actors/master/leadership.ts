@@ -42,8 +42,9 @@ export function lead(state: MasterState, cx: Context): void {
     },
     cx,
   )
+  const admitted = state.recovered.size
   cx.after('recovered agents', state.options.agent_reregister_timeout_ms, () =>
-    markMissing(state, cx),
+    markMissing(state, admitted, cx),
   )
   prunePeriodically(state, cx)
   cx.log('info', 'leads', { epoch: state.epoch, recovered: state.recovered.size })

@@ -79,6 +79,12 @@ export const MasterOptions = Type.Object({
     default: '',
     placeholder: 'COUNT/TIME',
   }),
+  recovery_agent_removal_limit: Type.String({
+    description:
+      'a new leader gives up leading when more of the agents than this have not come back in time',
+    default: '100%',
+    placeholder: 'PERCENT',
+  }),
   registry_gc_interval_ms: milliseconds('between two looks for agents to forget', 900_000),
   registry_max_agent_age_ms: milliseconds(
     'agents that have been unreachable or gone for this time are forgotten',

@@ -1,7 +1,8 @@
 /**
- * The brake on removals: if most agents fall silent at once, the fault is more likely the network's or the
+ * The brakes on removals: if most agents fall silent at once, the fault is more likely the network's or the
  * master's own than theirs. With `agent_removal_rate_limit` they are marked unreachable one after the other,
- * and those that are heard of before their turn are spared, without taking one. Spec: master.md §6.
+ * and those that are heard of before their turn are spared, without taking one. With
+ * `recovery_agent_removal_limit` a new leader that misses too many leads no longer. Spec: master.md §6.
  */
 import type { Context } from '../../src/runtime/index.ts'
 import type { MasterState } from './state.ts'
@@ -67,4 +68,14 @@ export function removalIntervalMs(limit: string): number {
   if (Number.isFinite(intervalMs) && intervalMs > 0) return intervalMs
   const problem = `'${limit}' must be COUNT/TIME, as in 10/1mins`
   throw new Error(`agent_removal_rate_limit: ${problem}`)
+}
+
+/**
+ * A part of the whole, 0 to 1, from `50%`.
+ * @throws Error if it cannot be read
+ */
+export function parsePercent(limit: string): number {
+  const percent = /^\d+(\.\d+)?%$/.test(limit) ? Number.parseFloat(limit) : Number.NaN
+  if (percent <= 100) return percent / 100
+  throw new Error(`recovery_agent_removal_limit: '${limit}' must be 0% to 100%`)
 }

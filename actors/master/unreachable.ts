@@ -6,7 +6,7 @@ import type { Context } from '../../src/runtime/index.ts'
 import { removeAgent } from './agents.ts'
 import { announce, sendAgentFailure } from './events.ts'
 import { store } from './registry.ts'
-import { removeInTurn } from './removal-rate.ts'
+import { parsePercent, removeInTurn } from './removal-rate.ts'
 import { type Agent, type MasterState, toTimeInfo } from './state.ts'
 
 /**
@@ -29,8 +29,19 @@ export function markUnreachable(
   removeInTurn(state, `${agent.id}: ${why}`, { isDue, begin }, cx)
 }
 
-/** After a failover: agents of the registry that have not come back. Their tasks are not known. */
-export function markMissing(state: MasterState, cx: Context): void {
+/**
+ * After a failover: agents of the registry that have not come back. Their tasks are not known. If too many
+ * are missing this master is more likely cut off than they are, so it leads no longer.
+ * @param admitted how many were in the registry when it was elected
+ * @throws Error beyond `recovery_agent_removal_limit`
+ */
+export function markMissing(state: MasterState, admitted: number, cx: Context): void {
+  const missing = state.recovered.size
+  const limit = state.options.recovery_agent_removal_limit
+  if (missing > admitted * parsePercent(limit)) {
+    const which = `${missing} of ${admitted} agents did not register again after the failover`
+    throw new Error(`${which}, more than recovery_agent_removal_limit (${limit}) allows to give up`)
+  }
   for (const id of [...state.recovered.keys()]) {
     const isDue = () => state.recovered.has(id)
     const begin = () =>

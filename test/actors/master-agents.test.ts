@@ -259,6 +259,36 @@ test('after a failover those that do not return leave at the same rate, and one 
   await m.stop()
 })
 
+test('a new leader that misses too many agents gives up leading, and marks nobody', async () => {
+  const limits = { recovery_agent_removal_limit: '50%', agent_reregister_timeout_ms: 60_000 }
+  const m = await masterWorld(limits)
+  const agents = [await m.agent('a1'), await m.agent('a2'), await m.agent('a3')]
+  await m.failOver()
+  await agents[0]!.start()
+  await agents[0]!.reregister()
+  const missing = async () =>
+    (await m.operate({ type: 'GET_AGENTS' })).get_agents.recovered_agents.length
+  await m.world.advance(70_000)
+  const errors = m.world.troubles('m').map(({ fields }) => String(fields.stack))
+  assert.match(errors.join('\n'), '2 of 3 agents did not register again after the failover')
+  assert.is(await missing(), 3, 'it was elected again and gives everybody time')
+  for (const agent of agents) {
+    await agent.start()
+    await agent.reregister()
+  }
+  assert.is(await missing(), 0)
+  await m.stop()
+})
+
+test('a limit of removals that is no percentage is refused by name', async () => {
+  for (const limit of ['50', '101%', 'half']) {
+    const refusal = await masterWorld({ recovery_agent_removal_limit: limit }).catch(
+      ({ message }: Error) => message,
+    )
+    assert.match(String(refusal), `recovery_agent_removal_limit: '${limit}' must be 0% to 100%`)
+  }
+})
+
 test('a rate that cannot be read is refused by name', async () => {
   for (const limit of ['10', '0/1mins', '1/0s', '1/2weeks', 'x/1s']) {
     const refusal = await masterWorld({ agent_removal_rate_limit: limit }).catch(
