@@ -28,6 +28,8 @@ interface Figures {
   readonly addMs: number
   /** The first run; its offers are then given back as the case says. */
   readonly cycleMs: number
+  /** CPU time of the same: steadier on a busy machine. */
+  readonly cycleCpuMs: number
   readonly offers: number
   readonly idleMs: number
   readonly openedMs: number
@@ -65,6 +67,7 @@ async function measure(name: string, setting: Setting): Promise<Figures> {
       frameworks: frameworks.length,
       addMs,
       cycleMs: first.ms,
+      cycleCpuMs: first.cpuMs,
       offers: first.shares.length,
       idleMs: median(idle.map(({ ms }) => ms)),
       openedMs: median(opened.map(({ ms }) => ms)),
@@ -107,6 +110,7 @@ function tableOf(figures: readonly Figures[]): string {
     ['agents x frameworks', (one) => `${one.agents} x ${one.frameworks}`],
     ['add ms', ({ addMs }) => ms(addMs)],
     ['cycle ms', ({ cycleMs }) => ms(cycleMs)],
+    ['CPU ms', ({ cycleCpuMs }) => ms(cycleCpuMs)],
     ['target', (one) => ms(caseOf(one)?.target?.cycleMs)],
     ['Mesos', (one) => ms(caseOf(one)?.mesos?.cycleMs)],
     ['offers', ({ offers }) => String(offers)],

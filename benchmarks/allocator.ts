@@ -60,6 +60,8 @@ interface Figures {
   readonly addMs: number
   /** Median over the rounds, from the request for a run to its last allocation. */
   readonly cycleMs: number
+  /** CPU time of the same, of all threads: steadier on a busy machine. */
+  readonly cycleCpuMs: number
   /** As `cycleMs`, up to the last of all the offers' being declined with a filter. */
   readonly declinedMs: number
   readonly limitMs: number
@@ -116,12 +118,14 @@ async function measure(size: Size): Promise<Figures> {
       })
     await world.giveBack((await world.cycle(revive(size.frameworks))).shares)
     const cycles: number[] = []
+    const cpus: number[] = []
     const declined: number[] = []
     let turnMsMax = 0
     for (let round = 0; round < ROUNDS; round++) {
-      const { shares, ms, turnMsMax: turn } = await world.cycle(revive(1))
+      const { shares, ms, cpuMs, turnMsMax: turn } = await world.cycle(revive(1))
       if (shares.length !== size.agents) throw new Error(`${shares.length} offers`)
       cycles.push(ms)
+      cpus.push(cpuMs)
       turnMsMax = Math.max(turnMsMax, turn)
       await world.giveBack(shares)
     }
@@ -138,6 +142,7 @@ async function measure(size: Size): Promise<Figures> {
       size,
       addMs,
       cycleMs,
+      cycleCpuMs: median(cpus),
       declinedMs,
       limitMs,
       offersPerSecond: (size.agents / cycleMs) * 1000,
@@ -199,6 +204,7 @@ function tableOf(figures: readonly Figures[]): string {
     ['target', ({ size }) => ms(size.addMs)],
     ['Mesos', ({ size }) => ms(size.mesosAddMs)],
     ['cycle ms', ({ cycleMs }) => ms(cycleMs)],
+    ['CPU ms', ({ cycleCpuMs }) => ms(cycleCpuMs)],
     ['target', ({ size }) => ms(size.cycleMs)],
     ['Mesos', ({ size }) => ms(size.mesosCycleMs)],
     ['limit ms', ({ limitMs }) => ms(limitMs)],

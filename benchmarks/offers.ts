@@ -3,7 +3,10 @@
  * offer at once, all in processes of their own but for the frameworks, which share this one. Frameworks
  * are bare clients (support/light-scheduler.ts), so that the master is what is measured.
  *
- *     node dist/benchmarks/offers.js [--quick] [--json] [--agents N] [--frameworks N] [--profile DIR]
+ *     node dist/benchmarks/offers.js [--quick] [--json] [--agents N] [--frameworks N] [--profile DIR] [--report DIR]
+ *
+ * The figures are kept as offers.json, and drawn as offers.svg, in the report folder: by default
+ * `reports`, none with `--quick`.
  *
  * The limit beside each figure: as many bytes in equal messages from a bare client to another one, counted
  * in offers. Declines carry no filter, so each agent is offered once in every round of allocation: there
@@ -21,6 +24,7 @@ import {
 } from './support/bench-cluster.ts'
 import { type LightScheduler, lightScheduler } from './support/light-scheduler.ts'
 import { rawThroughput } from './support/raw-nats.ts'
+import { type Chart, writeReport } from './support/report.ts'
 import { inWindows, median, percentile, spread } from './support/statistics.ts'
 
 const { values: flags } = parseArgs({
@@ -32,9 +36,11 @@ const { values: flags } = parseArgs({
     frameworks: { type: 'string' },
     /** Where the master leaves a CPU profile at its end. */
     profile: { type: 'string' },
+    report: { type: 'string' },
   },
 })
 const { quick, json } = flags
+const reportFolder = flags.report ?? (quick ? undefined : 'reports')
 const agentCounts = flags.agents
   ? [Number(flags.agents)]
   : quick
@@ -213,12 +219,42 @@ for (const agents of agentCounts) {
   }
 }
 
+function chartOf(all: readonly Figures[]): Chart {
+  const groups = all.map(({ agents, frameworks }) => `${agents} x ${frameworks}`)
+  return {
+    title: 'Offers, end to end: agents x frameworks',
+    groups,
+    panels: [
+      {
+        label: 'offers/s',
+        bars: [
+          { name: 'measured', values: all.map((one) => one.offersPerSecond) },
+          { name: 'limit: bare NATS', values: all.map((one) => one.rawOffersPerSecond) },
+          { name: 'target', values: groups.map((key) => references[key]?.target ?? null) },
+          { name: "Mesos' master", values: groups.map((key) => references[key]?.mesos ?? null) },
+        ],
+      },
+      {
+        label: 'ms from DECLINE to the next offer',
+        bars: [
+          { name: 'median', values: all.map((one) => one.againMsP50) },
+          { name: '99th percentile', values: all.map((one) => one.againMsP99) },
+        ],
+      },
+    ],
+  }
+}
+
 const thousands = (value: number | undefined) =>
   value === undefined ? '' : `${(value / 1000).toFixed(1)} k`
 const percent = (value: number) => `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`
 
+const result = { benchmark: 'offers', figures, registrations }
+if (reportFolder !== undefined) {
+  const paths = writeReport(reportFolder, 'offers', result, chartOf(figures))
+  process.stderr.write(`written: ${paths.join(', ')}\n`)
+}
 if (json) {
-  const result = { benchmark: 'offers', figures, registrations }
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
 } else {
   const offers = new Table({

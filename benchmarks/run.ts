@@ -18,8 +18,10 @@ const benchmarks = [
   'launch',
   'failover',
   'scale',
+  'memory',
   'allocator',
   'allocation',
+  'bookkeeping',
   'actors',
   'log',
 ]

@@ -27,6 +27,7 @@ export interface Case {
 
 export const cases: readonly Case[] = [
   // LargeAndSmallQuota
+  { name: 'quota 30', setting: (scale) => quotas('drf', 25 / scale, 5 / scale) },
   {
     name: 'quota 300',
     target: { cycleMs: 9, idleMs: 3 },
@@ -60,9 +61,14 @@ export const cases: readonly Case[] = [
   { name: 'roles, 9 levels of 2', setting: (scale) => deep(10_000 / scale, 9, 2) },
   // ResourceLabels
   { name: 'labels', setting: (scale) => labelled(2000 / scale, 200 / scale) },
+  { name: 'labels, filters', setting: (scale) => labelled(1000 / scale, 200 / scale, true) },
   // PersistentVolumes
-  { name: 'volumes', setting: (scale) => volumes(2000 / scale, 200 / scale, false) },
-  { name: 'shared volumes', setting: (scale) => volumes(2000 / scale, 200 / scale, true) },
+  { name: 'volumes', setting: (scale) => volumes(2000 / scale, 200 / scale, ['own']) },
+  { name: 'shared volumes', setting: (scale) => volumes(2000 / scale, 200 / scale, ['shared']) },
+  {
+    name: 'volumes of both kinds',
+    setting: (scale) => volumes(2000 / scale, 200 / scale, ['own', 'shared']),
+  },
 ]
 
 async function quotas(
@@ -170,7 +176,7 @@ async function deep(agents: number, levels: number, branches: number): Promise<S
 }
 
 /** Two reservations of 8 cpus an agent, of which only the last of twelve labels differs. */
-async function labelled(agents: number, frameworks: number): Promise<Setting> {
+async function labelled(agents: number, frameworks: number, declined = false): Promise<Setting> {
   const reserved = (id: string): Resource => ({
     ...scalar('cpus', 8),
     reservations: [
@@ -188,19 +194,24 @@ async function labelled(agents: number, frameworks: number): Promise<Setting> {
     options: {},
     frameworks: inRole('role1', frameworks),
     agents: agentsOf(agents, (i) => [...machine(), reserved(`${i}-a`), reserved(`${i}-b`)]),
+    declined,
   }
 }
 
-/** Everything is reserved, and a volume of 1 GiB is made of it. */
-async function volumes(agents: number, frameworks: number, shared: boolean): Promise<Setting> {
+/** Everything is reserved, and a volume of 1 GiB of each of these kinds is made of it. */
+async function volumes(
+  agents: number,
+  frameworks: number,
+  kinds: ReadonlyArray<'own' | 'shared'>,
+): Promise<Setting> {
   const reservations = [{ type: 'DYNAMIC' as const, role: 'test', principal: 'p' }]
-  const volume = (id: string): Resource => ({
+  const volume = (kind: 'own' | 'shared', id: string): Resource => ({
     ...scalar('disk', 1024),
     disk: {
       persistence: { id, principal: 'p' },
       volume: { mode: 'RW', container_path: 'data' },
     },
-    ...(shared && { shared: {} }),
+    ...(kind === 'shared' && { shared: {} }),
   })
   return {
     options: {},
@@ -209,7 +220,10 @@ async function volumes(agents: number, frameworks: number, shared: boolean): Pro
       capabilities: ['MULTI_ROLE', 'SHARED_RESOURCES'],
     })),
     agents: agentsOf(agents, (i) =>
-      [...machine(), volume(`volume-${i}`)].map((resource) => ({ ...resource, reservations })),
+      [...machine(), ...kinds.map((kind) => volume(kind, `${kind}-${i}`))].map((resource) => ({
+        ...resource,
+        reservations,
+      })),
     ),
   }
 }

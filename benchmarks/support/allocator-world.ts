@@ -14,7 +14,10 @@ import {
   type FrameworkOptions,
   InverseAllocation,
   RecoverResources,
+  ReviveOffers,
   type Share,
+  UpdateAgent,
+  UpdateAllocation,
   UpdateInverseOffer,
 } from '../../protocol/allocator.ts'
 import type { Message, Payload } from '../../protocol/message.ts'
@@ -29,6 +32,8 @@ export type NewAgent = Payload<typeof AddAgents>['agents'][number]
 export interface Cycle {
   readonly shares: Share[]
   readonly ms: number
+  /** CPU time of the whole process meanwhile, ms: steadier than `ms` on a busy machine. */
+  readonly cpuMs: number
   /** Longest that another actor had to wait for its turn, garbage collection included. */
   readonly turnMsMax: number
 }
@@ -36,11 +41,15 @@ export interface Cycle {
 export interface AllocatorWorld {
   readonly node: Node
   send<M extends Message>(message: M, body: Payload<M>): void
+  /** As `send`, to an actor that does nothing with it: what the messages themselves cost. */
+  waste<M extends Message>(message: M, body: Payload<M>): void
   /** Runs as one turn of the stand-in. */
   turn(run: (cx: Context) => void): void
   addFrameworks(frameworks: Iterable<FrameworkOptions>): Promise<void>
   /** Resolves with the time that it took, ms. */
   addAgents(agents: readonly NewAgent[]): Promise<number>
+  /** A run over agents that come, and all others. */
+  cycleWith(agents: readonly NewAgent[]): Promise<Cycle>
   /** A run over all agents. `begin` asks for it; by default in a way that changes nothing. */
   cycle(begin?: () => void): Promise<Cycle>
   /** Gives shares back, with a filter if it says for how many seconds. */
@@ -51,7 +60,16 @@ export interface AllocatorWorld {
 }
 
 const to = pid('allocator', 'bench')
-const SENTINEL = 'sentinel'
+const idler = pid('idler', 'bench')
+/** A framework whose activation asks for a run over all agents and changes nothing else. */
+export const SENTINEL = 'sentinel'
+
+const idle = table({
+  label: 'idler',
+  messages: [ReviveOffers, UpdateAgent, UpdateAllocation],
+  init: () => undefined,
+  handlers: { REVIVE_OFFERS() {}, UPDATE_AGENT() {}, UPDATE_ALLOCATION() {} },
+})
 
 interface Sink {
   shares: Share[]
@@ -83,6 +101,7 @@ export async function allocatorWorld(options: AllocationOptions = {}): Promise<A
     children: [
       child(allocator({ allocationIntervalMs: 3600_000, ...options })),
       child({ id: 'master', behaviour: master, args: undefined }),
+      child({ id: 'idler', behaviour: idle, args: undefined }),
     ],
   })
   const world: AllocatorWorld = {
@@ -92,6 +111,7 @@ export async function allocatorWorld(options: AllocationOptions = {}): Promise<A
       node.call(cell, () => run(cell))
     },
     send: (message, body) => world.turn((cx) => cx.send(to, message, body)),
+    waste: (message, body) => world.turn((cx) => cx.send(idler, message, body)),
     async addFrameworks(frameworks) {
       world.turn((cx) => {
         for (const framework of frameworks) {
@@ -114,14 +134,22 @@ export async function allocatorWorld(options: AllocationOptions = {}): Promise<A
       await world.handled()
       sink.shares = []
       const turns = watchTurns()
-      const start = performance.now()
-      await new Promise<void>((resolve) => {
-        sink.ended = resolve
-        begin()
-      })
-      const ms = performance.now() - start
-      return { shares: sink.shares, ms, turnMsMax: turns.stop() }
+      const times = await timed(
+        () =>
+          new Promise<void>((resolve) => {
+            sink.ended = resolve
+            begin()
+          }),
+      )
+      return { shares: sink.shares, ...times, turnMsMax: turns.stop() }
     },
+    cycleWith: (agents) =>
+      world.cycle(() => {
+        for (let at = 0; at < agents.length; at += 100) {
+          world.send(AddAgents, { agents: agents.slice(at, at + 100) })
+        }
+        world.send(ActivateFramework, { framework_id: SENTINEL })
+      }),
     async giveBack(shares, refuseSeconds) {
       // A decline holds the offers of one event: hundreds.
       for (let at = 0; at < shares.length; at += 500) {
@@ -180,6 +208,18 @@ export function ports(fragments: number): Resource {
 
 export function portsUpTo(end: number): Resource {
   return { name: 'ports', type: 'RANGES', ranges: { range: [{ begin: 31_000, end }] } }
+}
+
+/** How long something takes, and the CPU time of the process meanwhile, ms. */
+export async function timed(
+  run: () => void | Promise<void>,
+): Promise<{ readonly ms: number; readonly cpuMs: number }> {
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  await run()
+  const ms = performance.now() - start
+  const { user, system } = process.cpuUsage(cpu)
+  return { ms, cpuMs: (user + system) / 1000 }
 }
 
 /** Watches how long the event loop is kept from its next turn. */

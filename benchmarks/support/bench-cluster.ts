@@ -19,6 +19,8 @@ export const simulatedAgentsModule = fileURLToPath(
   new URL(`./simulated-agents${extension}`, import.meta.url),
 )
 
+const memoryProbe = new URL(`./memory-probe${extension}`, import.meta.url).href
+
 const startTimeoutMs = 30_000
 const stopTimeoutMs = 5000
 /** The end of a process's log that is told when it fails, in characters. */
@@ -32,10 +34,21 @@ export interface Usage {
   readonly rssBytes: number
 }
 
+/** What is left in a process after its garbage is collected. */
+export interface Memory {
+  readonly rssBytes: number
+  /** Of JavaScript's heap. */
+  readonly heapBytes: number
+  /** Of buffers beside it. */
+  readonly externalBytes: number
+}
+
 export interface BenchNode {
   readonly pid: number
   readonly name: string
   usage(): Usage
+  /** Of a node that was started with `probed`. */
+  memory(): Promise<Memory>
   stop(): Promise<void>
   /** Kills it with SIGKILL; resolves when it is gone. */
   kill(): Promise<void>
@@ -46,6 +59,8 @@ export interface StartOptions {
   readonly name?: string
   /** For Node. */
   readonly execArgv?: readonly string[]
+  /** It can be asked for its memory. */
+  readonly probed?: boolean
 }
 
 export interface BenchCluster {
@@ -80,10 +95,11 @@ export async function startBenchCluster(cluster = 'bench'): Promise<BenchCluster
     nats,
     broker: brokerNode(server),
     directory,
-    async start(module, flags, { name = `node-${started++}`, execArgv = [] } = {}) {
+    async start(module, flags, { name = `node-${started++}`, execArgv = [], probed } = {}) {
       const args = ['start', '--nats', server.url, '--cluster', cluster, '--name', name]
       args.push('--log-level', 'warn', module, ...flags)
-      const node = await startNode(name, args, execArgv)
+      const probe = probed ? ['--expose-gc', '--import', memoryProbe] : []
+      const node = await startNode(name, args, [...probe, ...execArgv])
       nodes.push(node)
       return node
     },
@@ -97,7 +113,8 @@ export async function startBenchCluster(cluster = 'bench'): Promise<BenchCluster
 }
 
 function brokerNode({ pid, stop, kill }: NatsServer): BenchNode {
-  return { pid, name: 'nats-server', stop, kill, usage: () => usageOf(pid) }
+  const memory = () => Promise.reject(new Error('a broker has no probe'))
+  return { pid, name: 'nats-server', stop, kill, memory, usage: () => usageOf(pid) }
 }
 
 async function startNode(
@@ -142,6 +159,11 @@ async function startNode(
     pid,
     name,
     usage: () => usageOf(pid),
+    memory: () =>
+      new Promise((resolve) => {
+        child.once('message', (answer) => resolve(answer as Memory))
+        child.send('memory')
+      }),
     async kill() {
       stopping = true
       child.kill('SIGKILL')

@@ -1,0 +1,180 @@
+/**
+ * What agents and running tasks take of the master's memory: simulated agents register, then tasks are
+ * launched that do not end. Beside what is resident stands what is left after a garbage collection, and
+ * what each agent and task takes of that.
+ *
+ *     node dist/benchmarks/memory.js [--quick] [--json] [--agents N]
+ *
+ * The limit: the bytes of what the agent says of itself, and of the task's description, in msgpack.
+ */
+import { parseArgs } from 'node:util'
+import Table from 'cli-table3'
+import { encode } from '../protocol/codec.ts'
+import {
+  agentsAdded,
+  type BenchCluster,
+  type Memory,
+  simulatedAgentsModule,
+  startBenchCluster,
+} from './support/bench-cluster.ts'
+import { lightScheduler } from './support/light-scheduler.ts'
+import { TaskStream } from './support/task-stream.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    agents: { type: 'string' },
+  },
+})
+const { quick, json } = flags
+const sizes = flags.agents ? [Number(flags.agents)] : quick ? [1000] : [10_000, 50_000]
+/** In all; the agents have room for so many each. */
+const tasks = quick ? 2000 : 50_000
+const agentsPerProcess = 10_000
+
+interface Figures {
+  readonly agents: number
+  readonly tasks: number
+  readonly registeredSeconds: number
+  /** Of the master while they register, CPU-s. */
+  readonly registeredCpuSeconds: number
+  /** Before a collection. */
+  readonly rssMiB: number
+  readonly collected: {
+    readonly rssMiB: number
+    readonly heapMiB: number
+    readonly externalMiB: number
+  }
+  readonly agentKiB: number
+  readonly agentLimitKiB: number
+  readonly taskKiB: number
+  readonly taskLimitKiB: number
+}
+
+/** What is alive, in KiB. */
+function aliveKiB({ heapBytes, externalBytes }: Memory): number {
+  return (heapBytes + externalBytes) / 1024
+}
+
+async function measure(bench: BenchCluster, agents: number): Promise<Figures> {
+  const master = await bench.start('master', ['--work-dir', bench.directory()], { probed: true })
+  const empty = await master.memory()
+  const { cpuMs } = master.usage()
+  const at = performance.now()
+  const processes = Math.ceil(agents / agentsPerProcess)
+  const fleet = ['--count', String(agents / processes), '--registration-backoff-ms', '0']
+  await agentsAdded(bench, agents, () =>
+    Promise.all(
+      Array.from({ length: processes }, () =>
+        bench.start(simulatedAgentsModule, [...fleet, '--task-ms', '-1']),
+      ),
+    ),
+  )
+  const registeredSeconds = (performance.now() - at) / 1000
+  const used = master.usage()
+  const full = await master.memory()
+  const launched = await launch(bench)
+  const busy = await master.memory()
+  return {
+    agents,
+    tasks,
+    registeredSeconds,
+    registeredCpuSeconds: (used.cpuMs - cpuMs) / 1000,
+    rssMiB: used.rssBytes / 2 ** 20,
+    collected: {
+      rssMiB: full.rssBytes / 2 ** 20,
+      heapMiB: full.heapBytes / 2 ** 20,
+      externalMiB: full.externalBytes / 2 ** 20,
+    },
+    agentKiB: (aliveKiB(full) - aliveKiB(empty)) / agents,
+    agentLimitKiB: launched.agentBytes / 1024,
+    taskKiB: (aliveKiB(busy) - aliveKiB(full)) / tasks,
+    taskLimitKiB: launched.taskBytes / 1024,
+  }
+}
+
+/** Resolves when all tasks run, with what the master must know at the least, bytes in msgpack. */
+async function launch(bench: BenchCluster) {
+  const stream = new TaskStream({
+    name: 'task',
+    inFlight: tasks,
+    perOffer: 10,
+    each: { cpus: 1, mem: 32 },
+    command: 'sleep 1000',
+    refuseSeconds: 0,
+  })
+  let agentBytes = 0
+  let taskBytes = 0
+  let suppressed = false
+  const scheduler = await lightScheduler(bench.nats, bench.cluster, 'memory', {
+    update: stream.update,
+    offers(offers) {
+      const [sample] = offers
+      if (sample !== undefined && agentBytes === 0) {
+        const { hostname, agent_id, resources } = sample
+        agentBytes = encode({ hostname, id: agent_id, resources }).length
+      }
+      stream.offers(offers, {
+        ...scheduler,
+        accept(accepted, operations, refuseSeconds) {
+          const [task] = operations[0]?.launch?.task_infos ?? []
+          if (task !== undefined && taskBytes === 0) taskBytes = encode(task).length
+          scheduler.accept(accepted, operations, refuseSeconds)
+        },
+      })
+      if (stream.inFlight < tasks || suppressed) return
+      suppressed = true
+      scheduler.suppress()
+    },
+  })
+  while (stream.runningMs.length < tasks) await new Promise((resolve) => setTimeout(resolve, 50))
+  // What is offered still is not the tasks': it goes back before the memory is measured.
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  return { agentBytes, taskBytes }
+}
+
+// ---- report
+
+const figures: Figures[] = []
+for (const agents of sizes) {
+  const bench = await startBenchCluster()
+  try {
+    figures.push(await measure(bench, agents))
+  } finally {
+    await bench.stop()
+  }
+}
+
+if (json) process.stdout.write(`${JSON.stringify({ benchmark: 'memory', figures }, null, 2)}\n`)
+else {
+  const table = new Table({
+    head: [
+      'agents',
+      'registered in s (CPU)',
+      'resident MiB',
+      'after a collection',
+      'of it heap / buffers',
+      'KiB/agent (target 6)',
+      'said in KiB',
+      'KiB/task (target 2)',
+      'said in KiB',
+    ],
+    style: { head: [], border: [] },
+  })
+  for (const one of figures) {
+    const { collected } = one
+    table.push([
+      one.agents,
+      `${one.registeredSeconds.toFixed(1)} (${one.registeredCpuSeconds.toFixed(1)})`,
+      one.rssMiB.toFixed(0),
+      collected.rssMiB.toFixed(0),
+      `${collected.heapMiB.toFixed(0)} / ${collected.externalMiB.toFixed(0)}`,
+      one.agentKiB.toFixed(2),
+      one.agentLimitKiB.toFixed(2),
+      one.taskKiB.toFixed(2),
+      one.taskLimitKiB.toFixed(2),
+    ])
+  }
+  process.stdout.write(`${table}\n`)
+}
