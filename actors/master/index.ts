@@ -121,7 +121,9 @@ export default nodeModule({
   name: 'master',
   summary: 'Admits agents, offers their resources to frameworks, and keeps the books of tasks.',
   options: MasterOptions,
-  async children(options, { node }) {
+  // Whoever floods it with calls is not to cost it the lease.
+  clientConnection: true,
+  async children(options, { node, ports }) {
     parseWeights(options.weights)
     removalIntervalMs(options.agent_removal_rate_limit)
     const { work_dir, log_dir, lease_ms: leaseMs } = options

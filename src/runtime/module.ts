@@ -38,6 +38,8 @@ export interface NodeModule<Options extends TObject = TObject> {
     context: HostContext,
   ) => readonly ChildSpec[] | Promise<readonly ChildSpec[]>
   readonly supervision?: Partial<SupervisorOptions>
+  /** See `NodeOptions`. */
+  readonly clientConnection?: boolean
 }
 
 /** Keeps the types of a module's options together. */

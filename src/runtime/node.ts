@@ -52,6 +52,11 @@ export interface NodeOptions {
   readonly name: string
   readonly cluster?: string
   readonly ports: Ports
+  /**
+   * Whether raw subjects, on which anybody may publish, have a connection to the broker of their own: then
+   * a flood of calls holds up no message between actors. Default false.
+   */
+  readonly clientConnection?: boolean
   /** Default 2000; a peer with links is given up after `silenceMs`, default 10000. */
   readonly heartbeatMs?: number
   readonly silenceMs?: number
@@ -73,11 +78,18 @@ export type Interceptor = (envelope: Envelope) => 'deliver' | 'drop'
 export async function startNode(options: NodeOptions): Promise<Node> {
   if (!isToken(options.name))
     throw new Error(`'${options.name}' cannot be a node's name: letters, digits and -_ only`)
-  const connection = await options.ports.transport.connect({ name: `meseta ${options.name}` })
-  const node = new Node(options, connection)
+  const { transport } = options.ports
+  const connection = await transport.connect({ name: `meseta ${options.name}` })
+  const clients = options.clientConnection
+    ? await transport.connect({ name: `meseta ${options.name} clients` }).catch(async (error) => {
+        await connection.close()
+        throw error
+      })
+    : connection
+  const node = new Node(options, connection, clients)
   try {
     node.boot()
-    await connection.flush()
+    await Promise.all([connection.flush(), clients.flush()])
   } catch (error) {
     await node.stop()
     throw error
@@ -93,6 +105,8 @@ export class Node {
   readonly ports: Ports
   readonly connection: Connection
   readonly subjects: Subjects
+  /** For raw subjects; the same one unless they have their own. */
+  readonly clients: Connection
   readonly peers: Peers
   readonly registry: Registry
   readonly requests: Requests
@@ -114,7 +128,7 @@ export class Node {
   handled = 0
   readonly deadLetters: DeadLetters
 
-  constructor(options: NodeOptions, connection: Connection) {
+  constructor(options: NodeOptions, connection: Connection, clients: Connection) {
     const { clock, decider, random } = options.ports
     this.#options = options
     this.name = options.name
@@ -122,11 +136,12 @@ export class Node {
     this.ports = options.ports
     this.connection = connection
     this.subjects = subjectsOf(this.cluster)
+    this.clients = clients
     this.incarnation = random.uuid().replaceAll('-', '').slice(0, 12)
     this.startedMs = clock.monotonic()
     this.deadLetters = new DeadLetters(this.ports.log)
     this.registry = new Registry(this)
-    this.requests = new Requests(connection, clock, this.incarnation)
+    this.requests = new Requests(clients, clock, this.incarnation)
     this.#runQueue = new RunQueue({
       clock,
       decider,
@@ -147,7 +162,9 @@ export class Node {
     this.#mailbox = this.connection.subscribe(this.subjects.nodeWildcard(this.name), (delivery) =>
       this.peers.receive(delivery),
     )
-    this.connection.onStatus((status) => this.#onStatus(status))
+    this.connection.onStatus((status) => this.#onStatus('broker connection', status))
+    if (this.clients !== this.connection)
+      this.clients.onStatus((status) => this.#onStatus("clients' broker connection", status))
     const spec = rootSpec(this.#options.supervision ?? {}, this.#options.children ?? [])
     const started = this.registry.start(spec, undefined)
     if (!started.ok) throw started.error
@@ -155,10 +172,10 @@ export class Node {
     this.#service = openService(this)
   }
 
-  #onStatus({ type, ...fields }: ConnectionStatus): void {
+  #onStatus(which: string, { type, ...fields }: ConnectionStatus): void {
     // The end that one has asked for is no news.
     if (type === 'closed' && this.#stopped !== undefined) return
-    this.log(type === 'reconnected' ? 'info' : 'warn', `broker connection ${type}`, fields)
+    this.log(type === 'reconnected' ? 'info' : 'warn', `${which} ${type}`, fields)
   }
 
   /** Stops all actors, children before parents, last started first, then closes the connection. */
@@ -172,7 +189,7 @@ export class Node {
     if (root !== undefined)
       await new Promise<void>((resolve) => this.registry.stop(root, SHUTDOWN, false, resolve))
     this.#end()
-    await this.connection.close()
+    await Promise.all([this.connection.close(), this.clients.close()])
   }
 
   /** Ends at once, as a killed process does: nobody is told. For simulation. */
@@ -183,6 +200,7 @@ export class Node {
     this.#end()
     void this.connection.close()
   }
+    void this.clients.close()
 
   #end(): void {
     this.ports.clock.clearTimeout(this.#heartbeat)
@@ -352,7 +370,7 @@ export class Node {
 
   publish(cell: Cell, subject: string, data: Uint8Array, reply?: string): void {
     try {
-      this.connection.publish(subject, data, reply)
+      this.clients.publish(subject, data, reply)
     } catch (error) {
       this.report(cell, `publish to ${subject}`, error)
     }

@@ -120,7 +120,7 @@ export abstract class Recorder implements RuntimeContext {
   }
 
   get maxPayload(): number {
-    return this.owner.connection.maxPayload
+    return this.owner.clients.maxPayload
   }
 
   get from(): Pid {
@@ -287,7 +287,7 @@ export abstract class Recorder implements RuntimeContext {
     }
     this.#effects.push(() => {
       this.#subscriptions.get(subject)?.close()
-      this.#subscriptions.set(subject, this.owner.connection.subscribe(subject, deliver, queue))
+      this.#subscriptions.set(subject, this.owner.clients.subscribe(subject, deliver, queue))
     })
   }
 

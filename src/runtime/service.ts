@@ -66,11 +66,11 @@ export function openService(node: Node): Subscription[] {
       `$SRV.${verb}.${identity.name}.${identity.id}`,
     ]
     return subjects.map((subject) =>
-      node.connection.subscribe(subject, (delivery) => respond(node, delivery, answer(), 'json')),
+      node.clients.subscribe(subject, (delivery) => respond(node, delivery, answer(), 'json')),
     )
   })
   subscriptions.push(
-    node.connection.subscribe(endpoint.subject, (delivery) => {
+    node.clients.subscribe(endpoint.subject, (delivery) => {
       const before = node.ports.clock.monotonic()
       const decoded = decode(delivery.data)
       // Any payload asks the same; an empty one, as tools send it, is answered as JSON.
@@ -88,20 +88,20 @@ function respond(
   answer: object,
   format: 'json' | 'msgpack',
 ): void {
-  if (reply !== undefined) node.connection.publish(reply, encode(answer, format))
+  if (reply !== undefined) node.clients.publish(reply, encode(answer, format))
 }
 
 /** Lists as many actors as one message of the broker holds. */
 function respondListing(node: Node, { reply }: Delivery, format: 'json' | 'msgpack'): void {
   if (reply === undefined) return
-  const { connection } = node
+  const { clients } = node
   let actorsMax = ACTORS_MAX
   let bytes = encode(describeNode(node, actorsMax), format)
-  while (bytes.length > connection.maxPayload && actorsMax > 1) {
+  while (bytes.length > clients.maxPayload && actorsMax > 1) {
     actorsMax = Math.floor(Math.min(actorsMax, node.registry.size) / 2)
     bytes = encode(describeNode(node, actorsMax), format)
   }
-  connection.publish(reply, bytes)
+  clients.publish(reply, bytes)
 }
 
 /** The node and at most so many of its actors, parents before their children. */

@@ -399,6 +399,48 @@ test('a request on a raw subject that does not fit the mailbox is refused aloud'
   await w.stop()
 })
 
+test('raw subjects have a connection of their own where one is asked for', async () => {
+  const w = world()
+  const ports = w.ports('a')
+  const uses = new Map<string, string[]>()
+  const connect: typeof ports.transport.connect = async (options) => {
+    const connection = await ports.transport.connect(options)
+    const used: string[] = []
+    uses.set(options.name, used)
+    const note = <K extends 'publish' | 'subscribe' | 'close'>(name: K) => {
+      const original = connection[name] as (...args: unknown[]) => unknown
+      connection[name] = ((...args: unknown[]) => {
+        used.push(`${name} ${String(args[0] ?? '')}`.trim())
+        return original.apply(connection, args)
+      }) as (typeof connection)[K]
+    }
+    note('publish')
+    note('subscribe')
+    note('close')
+    return connection
+  }
+  const heard: string[] = []
+  const subscribe = (cx: Context) => cx.subscribe('raw', ({ data }) => heard.push(String(data)))
+  const children = [worker({ init: subscribe })]
+  const a = await w.start('a', {
+    children,
+    clientConnection: true,
+    ports: { ...ports, transport: { connect } },
+  })
+  await w.start('b', { children: [worker()] })
+  const probe = await w.probe(a)
+  await probe.turn((cx) => cx.publish('raw', new Uint8Array([7])))
+  assert.ok((await probe.ask(pid('worker', 'b'), Echo, { text: 'x' })).ok)
+  await w.stop()
+  assert.equal(heard, ['7'])
+  const [actors = [], clients = []] = [uses.get('meseta a'), uses.get('meseta a clients')]
+  assert.ok(clients.includes('subscribe raw') && clients.includes('publish raw'))
+  assert.ok(actors.some((use) => use.startsWith('publish meseta.pid.b.')))
+  assert.not(clients.some((use) => use.includes(' meseta.pid.')))
+  assert.not(actors.some((use) => use.endsWith(' raw')))
+  assert.ok(actors.includes('close') && clients.includes('close'))
+})
+
 test('a node that is stopped in order logs no warning', async () => {
   const w = world()
   await w.start('a', { children: [worker()] })
