@@ -103,10 +103,11 @@ export class Node {
   /** New at each start. */
   readonly incarnation: string
   readonly ports: Ports
+  /** For messages between actors. */
   readonly connection: Connection
-  readonly subjects: Subjects
   /** For raw subjects; the same one unless they have their own. */
   readonly clients: Connection
+  readonly subjects: Subjects
   readonly peers: Peers
   readonly registry: Registry
   readonly requests: Requests
@@ -135,8 +136,8 @@ export class Node {
     this.cluster = options.cluster ?? 'meseta'
     this.ports = options.ports
     this.connection = connection
-    this.subjects = subjectsOf(this.cluster)
     this.clients = clients
+    this.subjects = subjectsOf(this.cluster)
     this.incarnation = random.uuid().replaceAll('-', '').slice(0, 12)
     this.startedMs = clock.monotonic()
     this.deadLetters = new DeadLetters(this.ports.log)
@@ -199,8 +200,8 @@ export class Node {
     this.registry.abandon()
     this.#end()
     void this.connection.close()
-  }
     void this.clients.close()
+  }
 
   #end(): void {
     this.ports.clock.clearTimeout(this.#heartbeat)
@@ -308,7 +309,9 @@ export class Node {
     const isExact = toSerial !== 0
     const isHere = !isExact || (toSerial === found?.serial && toIncarnation === this.incarnation)
     const cell = isHere ? found : undefined
-    const to = isExact ? exactPid(id, this.name, toIncarnation, toSerial) : pid(id, this.name)
+    // The actor's own string where it is there: links keep it.
+    const exact = () => cell?.self ?? exactPid(id, this.name, toIncarnation, toSerial)
+    const to = isExact ? exact() : pid(id, this.name)
     const envelope = new Envelope(type, wire.body, from, to, wire.ask, undefined, true)
     if (links.isControl(type)) {
       if (!stale) links.receive(this, cell, envelope)
