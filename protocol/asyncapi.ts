@@ -9,7 +9,7 @@ import { executorCalls, executorEvents } from './executor.ts'
 import { Leader } from './leader.ts'
 import type { Message } from './message.ts'
 import { agentCalls, masterCalls } from './operator.ts'
-import { schedulerCalls, schedulerEvents } from './scheduler.ts'
+import { OffersEvent, RescindEvent, schedulerCalls, schedulerEvents } from './scheduler.ts'
 import { defaultCluster, type ExecutorAddress, subjects } from './subjects.ts'
 import * as documents from './v1/index.ts'
 
@@ -55,6 +55,14 @@ function channels(): Channel[] {
       description: 'Events for a framework. To listen here is to be connected.',
       action: 'send',
       messages: schedulerEvents,
+    },
+    {
+      name: 'offerEvent',
+      address: of.offers(framework),
+      description:
+        "A framework's offers, for operators who watch: as it gets them, while WATCH_OFFERS lasts.",
+      action: 'send',
+      messages: [OffersEvent, RescindEvent],
     },
     {
       name: 'executorCall',

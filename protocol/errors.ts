@@ -20,7 +20,12 @@ export const errors = {
   },
   TOO_LARGE: {
     message: 'The message has {size} bytes; at most {limit} are taken.',
-    advice: 'Split it into several messages, or move the bulk into files that tasks fetch.',
+    advice:
+      'Split it into several messages, move the bulk into files that tasks fetch, or ask for a list in pages.',
+  },
+  PAGE_EXPIRED: {
+    message: 'The list that this page belongs to is not kept any more.',
+    advice: 'Ask for its first page again; each page within 30 seconds of the one before.',
   },
   UNSUPPORTED_CALL: {
     message: 'The call {type} is not supported here.',

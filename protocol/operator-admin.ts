@@ -5,10 +5,11 @@
  */
 import Type, { type Static, type TProperties } from 'typebox'
 import { member } from './family.ts'
+import { list } from './paging.ts'
 import { Double, Empty, Int32, named, Uint64 } from './schema.ts'
 import { AgentId, MachineId } from './v1/ids.ts'
 import { ClusterStatus, MaintenanceSchedule } from './v1/maintenance.ts'
-import { QuotaConfig } from './v1/quota.ts'
+import { QuotaConfig, QuotaState } from './v1/quota.ts'
 
 const accepted = named<Static<typeof Empty>>('Accepted', Empty)
 
@@ -60,24 +61,16 @@ export const MarkAgentGone = ofAgent(
 
 // --- Maintenance ---
 
-export const GetMaintenanceSchedule = member(
+export const GetMaintenanceSchedule = list(
   'GET_MAINTENANCE_SCHEDULE',
   'The maintenance that is planned or under way.',
-  {},
-  Type.Object({
-    type: Type.Literal('GET_MAINTENANCE_SCHEDULE'),
-    get_maintenance_schedule: Type.Object({ schedule: MaintenanceSchedule }),
-  }),
+  { get_maintenance_schedule: Type.Object({ schedule: MaintenanceSchedule }) },
 )
 
-export const GetMaintenanceStatus = member(
+export const GetMaintenanceStatus = list(
   'GET_MAINTENANCE_STATUS',
   'Which machines drain or are down, and what frameworks said to it.',
-  {},
-  Type.Object({
-    type: Type.Literal('GET_MAINTENANCE_STATUS'),
-    get_maintenance_status: Type.Object({ status: ClusterStatus }),
-  }),
+  { get_maintenance_status: Type.Object({ status: ClusterStatus }) },
 )
 
 export const UpdateMaintenanceSchedule = member(
@@ -105,15 +98,9 @@ export const StopMaintenance = member(
 
 // --- Quotas and weights ---
 
-export const GetQuota = member(
-  'GET_QUOTA',
-  'The quotas of roles.',
-  {},
-  Type.Object({
-    type: Type.Literal('GET_QUOTA'),
-    get_quota: Type.Object({ status: Type.Object({ configs: Type.Array(QuotaConfig) }) }),
-  }),
-)
+export const GetQuota = list('GET_QUOTA', 'The quotas of roles, and what is charged to them.', {
+  get_quota: Type.Object({ status: Type.Object({ configs: Type.Array(QuotaState) }) }),
+})
 
 export const UpdateQuota = member(
   'UPDATE_QUOTA',
@@ -133,15 +120,9 @@ const weightInfo = Type.Object({ weight: Double, role: Type.Optional(Type.String
 export interface WeightInfo extends Static<typeof weightInfo> {}
 export const WeightInfo = named<WeightInfo>('WeightInfo', weightInfo)
 
-export const GetWeights = member(
-  'GET_WEIGHTS',
-  'The weights of roles, those that were set.',
-  {},
-  Type.Object({
-    type: Type.Literal('GET_WEIGHTS'),
-    get_weights: Type.Object({ weight_infos: Type.Array(WeightInfo) }),
-  }),
-)
+export const GetWeights = list('GET_WEIGHTS', 'The weights of roles, those that were set.', {
+  get_weights: Type.Object({ weight_infos: Type.Array(WeightInfo) }),
+})
 
 export const UpdateWeights = member(
   'UPDATE_WEIGHTS',

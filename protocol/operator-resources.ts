@@ -5,6 +5,7 @@
  */
 import Type, { type Static } from 'typebox'
 import { member } from './family.ts'
+import { list } from './paging.ts'
 import { Empty, named } from './schema.ts'
 import { AgentId } from './v1/ids.ts'
 import { Operation } from './v1/offer.ts'
@@ -78,14 +79,10 @@ export const ShrinkVolume = member(
 )
 
 /** Of masters and of agents. */
-export const GetOperations = member(
+export const GetOperations = list(
   'GET_OPERATIONS',
   'Operations that are under way, or whose end is not acknowledged.',
-  {},
-  Type.Object({
-    type: Type.Literal('GET_OPERATIONS'),
-    get_operations: Type.Object({ operations: Type.Array(Operation) }),
-  }),
+  { get_operations: Type.Object({ operations: Type.Array(Operation) }) },
 )
 
 /** The changes; a master takes them. */

@@ -1,15 +1,17 @@
 /**
  * What operators ask the leading master (`masterCall`) and agents (`agentCall(id)`): Mesos v1's operator
- * API where it has a call, and calls of ours: KILL_TASK, GET_OFFERS and EXPLAIN_OFFERS.
+ * API where it has a call, and calls of ours: KILL_TASK and those of operator-offers.ts.
  *
  * Every call is a request. A read is answered with `{type, <call in lower case>: {...}}`, a change with
- * an empty document, a refusal with an `ErrorReply`. Spec: operator-api.md §B, §D, §F.1, §F.2.
+ * an empty document, a refusal with an `ErrorReply`. Lists come in pages for who asks for that (paging.ts).
+ * Spec: operator-api.md §B, §D, §F.1, §F.2.
  */
 import Type, { type Static, type TProperties } from 'typebox'
 import { type AnyOf, member, validator } from './family.ts'
 import { adminCalls } from './operator-admin.ts'
-import { ExplainOffers, GetOffers } from './operator-offers.ts'
+import { offerCalls } from './operator-offers.ts'
 import { GetOperations, resourceCalls } from './operator-resources.ts'
+import { list } from './paging.ts'
 import { Bytes, Double, Empty, named, Uint64 } from './schema.ts'
 import { AgentInfo, DrainConfig, MasterInfo, VersionInfo } from './v1/agent.ts'
 import { ExecutorInfo, KillPolicy } from './v1/command.ts'
@@ -37,6 +39,7 @@ import { Task } from './v1/task.ts'
 export * from './operator-admin.ts'
 export * from './operator-offers.ts'
 export * from './operator-resources.ts'
+export { isList, joinPages } from './paging.ts'
 
 const accepted = named<Static<typeof Empty>>('Accepted', Empty)
 const tasks = Type.Array(Task)
@@ -65,14 +68,11 @@ export const GetVersion = read('GET_VERSION', 'The version it runs.', {
 })
 
 /** Unlike in Mesos the payload may be left out. */
-export const GetMetrics = member(
+export const GetMetrics = list(
   'GET_METRICS',
   'All metrics by name.',
+  { get_metrics: Type.Object({ metrics: Type.Array(Metric) }) },
   { get_metrics: Type.Optional(Type.Object({ timeout: Type.Optional(DurationInfo) })) },
-  Type.Object({
-    type: Type.Literal('GET_METRICS'),
-    get_metrics: Type.Object({ metrics: Type.Array(Metric) }),
-  }),
 )
 
 // --- Documents of the master's state ---
@@ -117,27 +117,27 @@ export const MasterState = named<MasterState>('Master.GetState', masterState)
 
 // --- The master's calls ---
 
-export const GetState = read('GET_STATE', 'Agents, frameworks, executors and tasks at once.', {
+export const GetState = list('GET_STATE', 'Agents, frameworks, executors and tasks at once.', {
   get_state: MasterState,
 })
 
-export const GetAgents = read('GET_AGENTS', 'The agents and their resources.', {
+export const GetAgents = list('GET_AGENTS', 'The agents and their resources.', {
   get_agents: MasterAgents,
 })
 
-export const GetFrameworks = read('GET_FRAMEWORKS', 'The frameworks, those that ended too.', {
+export const GetFrameworks = list('GET_FRAMEWORKS', 'The frameworks, those that ended too.', {
   get_frameworks: MasterFrameworks,
 })
 
-export const GetExecutors = read('GET_EXECUTORS', 'Executors other than those of plain commands.', {
+export const GetExecutors = list('GET_EXECUTORS', 'Executors other than those of plain commands.', {
   get_executors: MasterExecutors,
 })
 
-export const GetTasks = read('GET_TASKS', 'The tasks: active, unreachable and completed.', {
+export const GetTasks = list('GET_TASKS', 'The tasks: active, unreachable and completed.', {
   get_tasks: MasterTasks,
 })
 
-export const GetRoles = read('GET_ROLES', 'Roles, their weights, frameworks and resources.', {
+export const GetRoles = list('GET_ROLES', 'Roles, their weights, frameworks and resources.', {
   get_roles: Type.Object({ roles: Type.Optional(Type.Array(Role)) }),
 })
 
@@ -187,8 +187,7 @@ export const masterCalls = [
   GetExecutors,
   GetTasks,
   GetRoles,
-  GetOffers,
-  ExplainOffers,
+  ...offerCalls,
   GetMaster,
   Teardown,
   KillTask,
@@ -251,7 +250,7 @@ export const AgentFrameworks = named<AgentFrameworks>('Agent.GetFrameworks', age
 
 // --- An agent's calls ---
 
-export const GetAgentState = read('GET_STATE', 'Frameworks, executors and tasks of the agent.', {
+export const GetAgentState = list('GET_STATE', 'Frameworks, executors and tasks of the agent.', {
   get_state: Type.Object({
     get_tasks: AgentTasks,
     get_executors: AgentExecutors,
@@ -267,21 +266,22 @@ export const GetAgent = read('GET_AGENT', 'What the agent says of itself.', {
   }),
 })
 
-export const GetAgentTasks = read('GET_TASKS', 'The tasks of the agent.', {
+export const GetAgentTasks = list('GET_TASKS', 'The tasks of the agent.', {
   get_tasks: AgentTasks,
 })
 
-export const GetAgentExecutors = read('GET_EXECUTORS', 'The executors of the agent.', {
+export const GetAgentExecutors = list('GET_EXECUTORS', 'The executors of the agent.', {
   get_executors: AgentExecutors,
 })
 
-export const GetAgentFrameworks = read('GET_FRAMEWORKS', 'The frameworks on the agent.', {
+export const GetAgentFrameworks = list('GET_FRAMEWORKS', 'The frameworks on the agent.', {
   get_frameworks: AgentFrameworks,
 })
 
-export const GetContainers = member(
+export const GetContainers = list(
   'GET_CONTAINERS',
   'The containers of the agent and what they use.',
+  { get_containers: Type.Object({ containers: Type.Array(ContainerState) }) },
   {
     get_containers: Type.Optional(
       Type.Object({
@@ -290,20 +290,13 @@ export const GetContainers = member(
       }),
     ),
   },
-  Type.Object({
-    type: Type.Literal('GET_CONTAINERS'),
-    get_containers: Type.Object({ containers: Type.Array(ContainerState) }),
-  }),
 )
 
-export const ListFiles = member(
+export const ListFiles = list(
   'LIST_FILES',
   'The files of a directory of a sandbox.',
+  { list_files: Type.Object({ file_infos: Type.Optional(Type.Array(FileInfo)) }) },
   { list_files: Type.Object({ path: Type.String() }) },
-  Type.Object({
-    type: Type.Literal('LIST_FILES'),
-    list_files: Type.Object({ file_infos: Type.Optional(Type.Array(FileInfo)) }),
-  }),
 )
 
 /** Most bytes that one READ_FILE gives. */

@@ -80,6 +80,12 @@ export interface Subjects {
   frameworkCall(framework: string): string
   /** Where a framework hears events. */
   frameworkEvent(framework: string): string
+  /** Where a framework's offers are told to operators while they watch. */
+  offers(framework: string): string
+  /** All frameworks' offers. */
+  readonly allOffers: string
+  /** The framework whose offers are told there. */
+  parseOffers(subject: string): string | undefined
   /** All frameworks' calls: the leading master's subscription. */
   readonly frameworkCalls: string
   /** The id that a call came under (`newFramework` without one). */
@@ -146,6 +152,9 @@ export function subjects(cluster: string): Subjects {
     },
     frameworkCall: (framework: string) => `${cluster}.framework.${token(framework)}.call`,
     frameworkEvent: (framework: string) => `${cluster}.framework.${token(framework)}.event`,
+    offers: (framework: string) => `${cluster}.offers.${token(framework)}`,
+    allOffers: `${cluster}.offers.*`,
+    parseOffers: (subject: string) => parse(subject, [cluster, 'offers', null])?.[0],
     frameworkCalls: `${cluster}.framework.*.call`,
     parseFrameworkCall: (subject: string) =>
       parse(subject, [cluster, 'framework', null, 'call'])?.[0],

@@ -4,16 +4,16 @@
  */
 import {
   decode,
-  encode,
   errorReply,
   type Failure,
-  type Format,
   fail,
   formatOf,
+  ok,
   operator,
   type Result,
   subjects,
 } from '../../protocol/index.ts'
+import { answerList, continueList, encodeAnswer, type OpenLists } from '../../src/paging/index.ts'
 import type { Context, Delivery } from '../../src/runtime/index.ts'
 import {
   agentMetrics,
@@ -31,29 +31,33 @@ const filesMax = 64
 
 /** Begins to listen, once the agent has an id. */
 export function listen(state: AgentState, cx: Context): void {
+  const lists: OpenLists = new Map()
   let files = 0
   cx.subscribe(subjects(cx.cluster).agentCall(agentId(state)), (delivery) => {
     const { reply } = delivery
     if (reply === undefined) return
     const format = formatOf(delivery.data)
-    const call = parse(delivery)
-    if (!call.ok) return respond(reply, errorReply(call.error), format, cx)
-    const document = answer(state, call.value, cx)
-    if (document !== undefined) return respond(reply, document, format, cx)
+    const respond = (outcome: Result<object, Failure>) => {
+      const body = outcome.ok ? outcome.value : errorReply(outcome.error)
+      cx.publish(reply, encodeAnswer(body, format, cx))
+    }
+    const parsed = parse(delivery)
+    if (!parsed.ok) return respond(parsed)
+    const call = parsed.value
+    if ('page_token' in call) return respond(continueList(lists, call, format, cx))
+    const document = answer(state, call, cx)
+    if (document !== undefined) return respond(ok(answerList(lists, call, document, format, cx)))
     if (files >= filesMax) {
-      const busy = fail('RATE_LIMITED', { sender: 'all operators', limit: filesMax })
-      return respond(reply, errorReply(busy.error), format, cx)
+      return respond(fail('RATE_LIMITED', { sender: 'all operators', limit: filesMax }))
     }
     files++
     cx.job(
-      () => answerFromDisk(state, call.value, cx),
+      () => answerFromDisk(state, call, cx),
       (outcome) => {
         files--
-        const failed = {
-          code: 'INTERNAL' as const,
-          message: outcome.ok ? '' : outcome.error.message,
-        }
-        respond(reply, outcome.ok ? outcome.value : errorReply(failed), format, cx)
+        if (!outcome.ok) return respond(fail('INTERNAL', { reason: outcome.error.message }))
+        const { value } = outcome
+        respond(value.ok ? ok(answerList(lists, call, value.value, format, cx)) : value)
       },
     )
   })
@@ -64,10 +68,6 @@ function parse({ data }: Delivery): Result<operator.AgentCall, Failure> {
   return decoded.ok
     ? operator.validateAgentCall(decoded.value.value)
     : fail('INVALID_MESSAGE', { problem: decoded.error })
-}
-
-function respond(reply: string, document: unknown, format: Format, cx: Context): void {
-  cx.publish(reply, encode(document, format))
 }
 
 /** The reply to a call; undefined for those that need the disk. */
@@ -130,15 +130,15 @@ async function answerFromDisk(
   state: AgentState,
   call: operator.AgentCall,
   cx: Context,
-): Promise<object> {
+): Promise<Result<object, Failure>> {
+  const { type } = call
   const root = agentPath(state.options.work_dir, agentId(state))
   const { disk } = cx.ports
-  if (call.type === 'LIST_FILES') {
+  if (type === 'LIST_FILES') {
     const listed = await listFiles(disk, root, call.list_files.path)
-    if (!listed.ok) return errorReply(listed.error)
-    return { type: call.type, list_files: { file_infos: listed.value } }
+    return listed.ok ? ok({ type, list_files: { file_infos: listed.value } }) : listed
   }
-  if (call.type !== 'READ_FILE') throw new Error(`${call.type} needs no disk`)
+  if (type !== 'READ_FILE') throw new Error(`${type} needs no disk`)
   const part = await readFile(disk, root, call.read_file)
-  return part.ok ? { type: call.type, read_file: part.value } : errorReply(part.error)
+  return part.ok ? ok({ type, read_file: part.value }) : part
 }

@@ -4,11 +4,12 @@
  */
 
 import { ReviveOffers, SuppressOffers } from '../../protocol/allocator.ts'
-import { decode, encode, type Format, formatOf } from '../../protocol/codec.ts'
+import { decode, type Format, formatOf } from '../../protocol/codec.ts'
 import { errorReply, type Failure, failure } from '../../protocol/errors.ts'
 import { err, ok, type Result } from '../../protocol/result.ts'
 import { type Call, validateCall } from '../../protocol/scheduler.ts'
 import { newFramework as newSubject } from '../../protocol/subjects.ts'
+import { encodeAnswer } from '../../src/paging/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { accept } from './accept.ts'
 import { shutdownExecutor, toExecutor } from './executors.ts'
@@ -33,10 +34,7 @@ export function serveCall(state: MasterState, raw: RawCall, cx: Context): void {
     }
     if (raw.reply === undefined) return
     const body = outcome.ok ? outcome.value : errorReply(outcome.error)
-    const data = encode(body, format)
-    const { maxPayload: limit } = cx
-    const tooLarge = () => errorReply(failure('TOO_LARGE', { size: data.length, limit }))
-    cx.publish(raw.reply, data.length <= limit ? data : encode(tooLarge(), format))
+    cx.publish(raw.reply, encodeAnswer(body, format, cx))
   }
   const outcome = carryOut(state, raw, format, answer, cx)
   if (outcome !== undefined) answer(outcome)
@@ -52,7 +50,9 @@ function carryOut(
 ): Result<object, Failure> | undefined {
   const decoded = decode(data)
   if (!decoded.ok) return err(failure('INVALID_MESSAGE', { problem: decoded.error }))
-  if (subject === state.subjects.masterCall) return operate(state, decoded.value.value, later, cx)
+  if (subject === state.subjects.masterCall) {
+    return operate(state, decoded.value.value, format, later, cx)
+  }
   const call = validateCall(decoded.value.value)
   if (!call.ok) return call
   count(state, `master/calls/${call.value.type.toLowerCase()}`)

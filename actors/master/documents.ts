@@ -1,22 +1,20 @@
 /** What operators read of the master's state. Spec: operator-api.md §B, §F. */
 
-import type { MasterAgents, MasterFrameworks, MasterTasks } from '../../protocol/operator.ts'
+import type { MasterTasks } from '../../protocol/operator.ts'
 import type {
   AgentState,
   ExecutorState,
   FrameworkState,
   Operation,
-  Role,
   Task,
 } from '../../protocol/v1/index.ts'
-import { merge } from '../../src/resources/index.ts'
+import { entries } from '../../src/paging/index.ts'
 import { inverseOfferDocument } from './inverse-offers.ts'
 import { offerDocument } from './offer-encoding.ts'
 import {
   allocatedOnAgent,
   allocatedToFramework,
   documents,
-  holdsResources,
   offeredOnAgent,
   offeredToFramework,
 } from './shares.ts'
@@ -28,7 +26,6 @@ import {
   isInService,
   type MasterState,
   toTimeInfo,
-  withoutAllocation,
 } from './state.ts'
 
 export function agentDocument(state: MasterState, agent: Agent): AgentState {
@@ -50,9 +47,10 @@ export function agentDocument(state: MasterState, agent: Agent): AgentState {
   }
 }
 
-export function agentsDocument(state: MasterState): MasterAgents {
+/** GET_AGENTS, to be told whole or in pages. */
+export function agentsDocument(state: MasterState) {
   return {
-    agents: [...state.agents.values()].map((each) => agentDocument(state, each)),
+    agents: entries(state.agents.values(), (each) => agentDocument(state, each)),
     recovered_agents: [...state.recovered.values()],
   }
 }
@@ -89,10 +87,17 @@ function completedDocument(completed: CompletedFramework): FrameworkState {
   }
 }
 
-export function frameworksDocument(state: MasterState): MasterFrameworks {
+/**
+ * GET_FRAMEWORKS, to be told whole or in pages. In pages frameworks come without their offers, any number of
+ * which may be out: GET_OFFERS lists them.
+ */
+export function frameworksDocument(state: MasterState, paged: boolean) {
   return {
-    frameworks: [...state.frameworks.values()].map((each) => frameworkDocument(state, each)),
-    completed_frameworks: [...state.completedFrameworks.values()].map(completedDocument),
+    frameworks: entries(state.frameworks.values(), (each) => {
+      const { offers, inverse_offers, ...rest } = frameworkDocument(state, each)
+      return paged ? rest : { ...rest, offers, inverse_offers }
+    }),
+    completed_frameworks: entries(state.completedFrameworks.values(), completedDocument),
   }
 }
 
@@ -123,27 +128,4 @@ export function executorsDocument(state: MasterState): ExecutorState[] {
 
 export function operationsDocument(state: MasterState): Operation[] {
   return [...state.agents.values()].flatMap(({ operations }) => [...operations.values()])
-}
-
-/** Roles that some framework has, or that have a weight. */
-export function rolesDocument(state: MasterState): Role[] {
-  const frameworks = [...state.frameworks.values()]
-  const names = new Set([...frameworks.flatMap(({ roles }) => roles), ...state.weights.keys()])
-  return [...names].sort().map((name) => {
-    const members = frameworks.filter(({ roles }) => roles.includes(name))
-    const used = members.flatMap(({ tasks, offers }) => [
-      ...[...tasks.values()]
-        .filter(holdsResources)
-        .flatMap(({ resources = [] }) => resources)
-        .filter(({ allocation_info }) => (allocation_info?.role ?? '*') === name)
-        .map(withoutAllocation),
-      ...[...offers].filter(({ share }) => share.role === name).flatMap((o) => o.share.resources),
-    ])
-    return {
-      name,
-      weight: state.weights.get(name) ?? 1,
-      frameworks: members.map(({ id: value }) => ({ value })),
-      resources: documents(merge(used.filter(({ type }) => type === 'SCALAR'))),
-    }
-  })
 }

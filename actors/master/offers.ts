@@ -81,6 +81,12 @@ function publishOffers(
   }
   const subject = state.subjects.frameworkEvent(framework.id)
   cx.publish(subject, data, silenceSubject(state, framework))
+  if (isWatched(state, cx)) cx.publish(state.subjects.offers(framework.id), data.slice())
+}
+
+/** Whether operators watch what frameworks are told of offers. */
+function isWatched({ offersWatchedUntilMs }: MasterState, cx: Context): boolean {
+  return cx.monotonic() < offersWatchedUntilMs
 }
 
 function offersEvent(state: MasterState, { streamId }: Framework, offers: readonly Offer[]) {
@@ -143,8 +149,11 @@ export function rescindOffers(
   cx: Context,
   refuseSeconds?: number,
 ): void {
+  const watched = isWatched(state, cx)
   for (const { id, framework } of offers) {
-    sendEvent(state, framework, { type: 'RESCIND', rescind: { offer_id: { value: id } } }, cx)
+    const event = { type: 'RESCIND', rescind: { offer_id: { value: id } } } as const
+    sendEvent(state, framework, event, cx)
+    if (watched) cx.publish(state.subjects.offers(framework.id), encode(event))
   }
   count(state, 'master/offers_rescinded', offers.length)
   discardOffers(state, offers, cx, refuseSeconds)

@@ -1,15 +1,16 @@
 /** The operator API of the leading master. Spec: operator-api.md §B. */
+import type { Format } from '../../protocol/codec.ts'
 import { type Failure, failure } from '../../protocol/errors.ts'
 import { type MasterCall, validateMasterCall } from '../../protocol/operator.ts'
 import { err, ok, type Result } from '../../protocol/result.ts'
 import type { Task } from '../../protocol/v1/index.ts'
+import { answerList, continueList, entries, isPaged } from '../../src/paging/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import {
   agentsDocument,
   executorsDocument,
   frameworksDocument,
   operationsDocument,
-  rolesDocument,
   tasksDocument,
 } from './documents.ts'
 import { deactivateAgent, drainAgent, reactivateAgent } from './drain.ts'
@@ -24,8 +25,10 @@ import {
 } from './maintenance.ts'
 import { count, tellMetrics } from './metrics.ts'
 import { offerDocument } from './offer-encoding.ts'
+import { rescindSelected, watchOffers } from './operator-offers.ts'
 import { changeResources } from './operator-resources.ts'
 import { updateQuota } from './quota.ts'
+import { quotasDocument, rolesDocument } from './roles.ts'
 import { type MasterState, VERSION } from './state.ts'
 import { killTask } from './tasks.ts'
 import { updateWeights } from './weights.ts'
@@ -38,22 +41,27 @@ export type Answer = (outcome: Result<object, Failure>) => void
 export function operate(
   state: MasterState,
   value: unknown,
+  format: Format,
   later: Answer,
   cx: Context,
 ): Result<object, Failure> | undefined {
   const call = validateMasterCall(value)
   if (!call.ok) return call
   count(state, `master/operator_calls/${call.value.type.toLowerCase()}`)
-  return carryOut(state, call.value, later, cx)
+  if ('page_token' in call.value) return continueList(state.lists, call.value, format, cx)
+  return carryOut(state, call.value, format, later, cx)
 }
 
 function carryOut(
   state: MasterState,
   call: MasterCall,
+  format: Format,
   later: Answer,
   cx: Context,
 ): Result<object, Failure> | undefined {
   const { type } = call
+  const listed = (answer: object) =>
+    ok(answerList(state.lists, call, { type, ...answer }, format, cx))
   switch (type) {
     case 'GET_HEALTH':
       return ok({ type, get_health: { healthy: true } })
@@ -62,7 +70,7 @@ function carryOut(
     case 'GET_FLAGS':
       return ok({ type, get_flags: { flags: flags(state) } })
     case 'GET_METRICS':
-      return tellMetrics(state, (metrics) => later(ok({ type, get_metrics: { metrics } })), cx)
+      return tellMetrics(state, (metrics) => later(listed({ get_metrics: { metrics } })), cx)
     case 'GET_MASTER':
       return ok({
         type,
@@ -75,32 +83,28 @@ function carryOut(
         },
       })
     case 'GET_STATE':
-      return ok({
-        type,
+      return listed({
         get_state: {
           get_tasks: tasksDocument(state),
           get_executors: { executors: executorsDocument(state) },
-          get_frameworks: frameworksDocument(state),
+          get_frameworks: frameworksDocument(state, isPaged(call)),
           get_agents: agentsDocument(state),
         },
       })
     case 'GET_AGENTS':
-      return ok({ type, get_agents: agentsDocument(state) })
+      return listed({ get_agents: agentsDocument(state) })
     case 'GET_FRAMEWORKS':
-      return ok({ type, get_frameworks: frameworksDocument(state) })
+      return listed({ get_frameworks: frameworksDocument(state, isPaged(call)) })
     case 'GET_TASKS':
-      return ok({ type, get_tasks: tasksDocument(state) })
+      return listed({ get_tasks: tasksDocument(state) })
     case 'GET_EXECUTORS':
-      return ok({ type, get_executors: { executors: executorsDocument(state) } })
+      return listed({ get_executors: { executors: executorsDocument(state) } })
     case 'GET_ROLES':
-      return ok({ type, get_roles: { roles: rolesDocument(state) } })
+      return listed({ get_roles: { roles: rolesDocument(state) } })
     case 'GET_OFFERS':
-      return ok({
-        type,
-        get_offers: { offers: [...state.offers.values()].map(offerDocument) },
-      })
+      return listed({ get_offers: { offers: entries(state.offers.values(), offerDocument) } })
     case 'GET_OPERATIONS':
-      return ok({ type, get_operations: { operations: operationsDocument(state) } })
+      return listed({ get_operations: { operations: operationsDocument(state) } })
     case 'RESERVE_RESOURCES':
     case 'UNRESERVE_RESOURCES':
     case 'CREATE_VOLUMES':
@@ -117,9 +121,9 @@ function carryOut(
     case 'MARK_AGENT_GONE':
       return markGone(state, call.mark_agent_gone.agent_id.value, later, cx)
     case 'GET_MAINTENANCE_SCHEDULE':
-      return ok({ type, get_maintenance_schedule: { schedule: scheduleDocument(state) } })
+      return listed({ get_maintenance_schedule: { schedule: scheduleDocument(state) } })
     case 'GET_MAINTENANCE_STATUS':
-      return ok({ type, get_maintenance_status: { status: statusDocument(state) } })
+      return listed({ get_maintenance_status: { status: statusDocument(state) } })
     case 'UPDATE_MAINTENANCE_SCHEDULE':
       return updateSchedule(state, call.update_maintenance_schedule.schedule, later, cx)
     case 'START_MAINTENANCE':
@@ -127,19 +131,28 @@ function carryOut(
     case 'STOP_MAINTENANCE':
       return stopMaintenance(state, call.stop_maintenance.machines, later, cx)
     case 'GET_QUOTA':
-      return ok({ type, get_quota: { status: { configs: [...state.quotas.values()] } } })
+      return listed({ get_quota: { status: { configs: quotasDocument(state) } } })
     case 'UPDATE_QUOTA': {
       const { quota_configs, force = false } = call.update_quota
       return updateQuota(state, quota_configs, force, later, cx)
     }
     case 'GET_WEIGHTS': {
       const weight_infos = [...state.weights].map(([role, weight]) => ({ role, weight }))
-      return ok({ type, get_weights: { weight_infos } })
+      return listed({ get_weights: { weight_infos } })
     }
     case 'UPDATE_WEIGHTS':
       return updateWeights(state, call.update_weights.weight_infos, later, cx)
     case 'EXPLAIN_OFFERS':
-      return explainOffers(state, call.explain_offers, later, cx)
+      return explainOffers(
+        state,
+        call.explain_offers,
+        (outcome) => later(outcome.ok ? listed(outcome.value) : outcome),
+        cx,
+      )
+    case 'RESCIND_OFFERS':
+      return rescindSelected(state, call.rescind_offers, cx)
+    case 'WATCH_OFFERS':
+      return ok(watchOffers(state, cx))
     case 'TEARDOWN':
       return teardown(state, call.teardown.framework_id.value, cx)
     case 'KILL_TASK':

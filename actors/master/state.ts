@@ -25,6 +25,7 @@ import type {
   Unavailability,
 } from '../../protocol/v1/index.ts'
 import { machineKey } from '../../protocol/v1/index.ts'
+import type { OpenLists } from '../../src/paging/index.ts'
 import type { Resources } from '../../src/resources/index.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
 import type { Probe } from './liveness.ts'
@@ -176,6 +177,10 @@ export interface MasterState {
   readonly deactivated: Set<string>
   /** By `machineKey`: those in the maintenance schedule. */
   readonly machines: Map<string, MachineInfo>
+  /** Until then of the monotonic clock operators watch offers. */
+  offersWatchedUntilMs: number
+  /** Lists that operators read page by page. */
+  readonly lists: OpenLists
   readonly counters: Counters
 
   nextAgent: number
@@ -236,6 +241,8 @@ export function newState(
     drains: new Map(),
     deactivated: new Set(),
     machines: new Map(),
+    offersWatchedUntilMs: 0,
+    lists: new Map(),
     counters: new Map(),
     nextAgent: 0,
     nextFramework: 0,

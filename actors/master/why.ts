@@ -6,6 +6,7 @@ import { Explain, type Explanation } from '../../protocol/allocator.ts'
 import { type Failure, fail } from '../../protocol/errors.ts'
 import type { MasterCall, OfferExplanation } from '../../protocol/operator.ts'
 import { ok, type Result } from '../../protocol/result.ts'
+import { entries } from '../../src/paging/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import type { Answer } from './operator.ts'
 import type { MasterState } from './state.ts'
@@ -15,7 +16,7 @@ type Question = Extract<MasterCall, { type: 'EXPLAIN_OFFERS' }>['explain_offers'
 /** Returns a refusal; or nothing, and `later` is told the answer when the allocator has given its own. */
 export function explainOffers(
   state: MasterState,
-  { framework_id, agent_id, offset = 0 }: Question,
+  { framework_id, agent_id }: Question,
   later: Answer,
   cx: Context,
 ): Result<object, Failure> | undefined {
@@ -24,18 +25,21 @@ export function explainOffers(
   if (agent_id !== undefined && !state.agents.has(agent_id.value)) {
     return fail('NOT_FOUND', { kind: 'agent', id: agent_id.value })
   }
-  const question = { framework_id: id, offset, ...(agent_id && { agent_id: agent_id.value }) }
-  cx.ask(state.allocator, Explain, question, {}, (outcome) => {
-    if (!outcome.ok) return later(fail('INTERNAL', { reason: outcome.error.message }))
-    const { explanations, next } = outcome.value
-    const documents = explanations.map((each) => document(state, id, each, cx.now()))
-    later(
-      ok({
-        type: 'EXPLAIN_OFFERS',
-        explain_offers: { explanations: documents, ...(next !== undefined && { next }) },
-      }),
-    )
-  })
+  const told: Explanation[] = []
+  // The allocator tells a part at a time, so that it stands still for nobody.
+  const ask = (offset: number) => {
+    const question = { framework_id: id, offset, ...(agent_id && { agent_id: agent_id.value }) }
+    cx.ask(state.allocator, Explain, question, {}, (outcome) => {
+      if (!outcome.ok) return later(fail('INTERNAL', { reason: outcome.error.message }))
+      const { explanations, next } = outcome.value
+      told.push(...explanations)
+      if (next !== undefined) return ask(next)
+      const nowMs = cx.now()
+      const documents = entries(told, (each) => document(state, id, each, nowMs))
+      later(ok({ explain_offers: { explanations: documents } }))
+    })
+  }
+  ask(0)
   return undefined
 }
 

@@ -13,3 +13,12 @@ const quotaConfig = Type.Object({
 /** The quota of one role; without guarantees and limits it is the default, which is none. */
 export interface QuotaConfig extends Static<typeof quotaConfig> {}
 export const QuotaConfig = named<QuotaConfig>('quota.QuotaConfig', quotaConfig)
+
+const quotaState = Type.Object({
+  ...quotaConfig.properties,
+  /** Ours: what is charged to the role and those below it, by resource name; offers are not. */
+  consumed: Type.Optional(mapOf(ValueScalar)),
+})
+/** The quota of one role, and how much of it is used. */
+export interface QuotaState extends Static<typeof quotaState> {}
+export const QuotaState = named<QuotaState>('quota.QuotaState', quotaState)

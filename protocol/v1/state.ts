@@ -1,13 +1,14 @@
 /** What operators read: frameworks, agents, roles, files, metrics. Spec: operator-api.md §B, §F. */
 import Type, { type Static } from 'typebox'
-import { Double, Int32, named, Uint32, Uint64 } from '../schema.ts'
+import { Double, Int32, mapOf, named, Uint32, Uint64 } from '../schema.ts'
 import { AgentCapability, AgentInfo, DrainInfo } from './agent.ts'
 import { ExecutorInfo } from './command.ts'
 import { ContainerStatus } from './container.ts'
 import { FrameworkInfo, OfferConstraints } from './framework.ts'
 import { AgentId, ContainerId, ExecutorId, FrameworkId, TimeInfo } from './ids.ts'
 import { InverseOffer, Offer } from './offer.ts'
-import { Resource } from './resources.ts'
+import { QuotaState } from './quota.ts'
+import { Resource, ValueScalar } from './resources.ts'
 
 const resources = Type.Optional(Type.Array(Resource))
 
@@ -53,8 +54,15 @@ const role = Type.Object({
   name: Type.String(),
   weight: Double,
   frameworks: Type.Optional(Type.Array(FrameworkId)),
-  /** Allocated and offered. */
+  /** Allocated and offered: cpus, gpus, mem and disk. */
   resources,
+  /** As in Mesos' older endpoint, by resource name; of the role and of all roles below it. */
+  allocated: Type.Optional(mapOf(ValueScalar)),
+  offered: Type.Optional(mapOf(ValueScalar)),
+  /** Used or not. */
+  reserved: Type.Optional(mapOf(ValueScalar)),
+  /** If one is set. */
+  quota: Type.Optional(QuotaState),
 })
 export interface Role extends Static<typeof role> {}
 export const Role = named<Role>('Role', role)

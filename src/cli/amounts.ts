@@ -1,9 +1,10 @@
 /** Resources as numbers that people read. */
-import type { Resource } from '../../protocol/v1/resources.ts'
+import type { Resource, ValueScalar } from '../../protocol/v1/resources.ts'
 import {
   addQuantities,
   filter,
   formatQuantities,
+  formatScalar,
   isRevocable,
   type Quantities,
   quantitiesOf,
@@ -23,6 +24,12 @@ export function amountsText(list: readonly Resource[] = []): string {
   const lent = formatQuantities(quantitiesOf(filter(resources(list), isRevocable)))
   const parts = [formatQuantities(amountsOf(list)), lent && `lent: ${lent}`]
   return parts.filter(Boolean).join('; ') || '-'
+}
+
+/** Scalars by name in one line: `cpus:2; mem:1024`; `-` for none. */
+export function scalarsText(scalars: Readonly<Record<string, ValueScalar>> = {}): string {
+  const parts = Object.entries(scalars).map(([name, { value }]) => `${name}:${formatScalar(value)}`)
+  return parts.join('; ') || '-'
 }
 
 /** `0.3/2` of one name. */

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { decode, encode } from '../../protocol/codec.ts'
 import { advice, type ErrorBody } from '../../protocol/errors.ts'
 import type { Message, Payload, Reply } from '../../protocol/message.ts'
+import { isList, joinPages } from '../../protocol/operator.ts'
 import { clusterNameProblem, type Subjects, subjects } from '../../protocol/subjects.ts'
 import { systemClock } from '../runtime/ports/index.ts'
 import { systemRandom } from '../runtime/ports/system-random.ts'
@@ -26,9 +27,12 @@ export interface ConnectionOptions {
 export interface ClusterClient {
   readonly connection: Connection
   readonly subjects: Subjects
-  /** Calls the leading master. @throws CommandError NO_LEADER, TIMEOUT, or what the master refused with */
+  /**
+   * Calls the leading master. Lists are read page by page.
+   * @throws CommandError NO_LEADER, TIMEOUT, or what the master refused with
+   */
   master<M extends Message>(call: M, fields?: Omit<Payload<M>, 'type'>): Promise<Reply<M>>
-  /** Calls an agent by its id. @throws CommandError NO_RESPONDERS, TIMEOUT, or its refusal */
+  /** Calls an agent by its id, in the same way. @throws CommandError NO_RESPONDERS, TIMEOUT, or its refusal */
   agent<M extends Message>(
     id: string,
     call: M,
@@ -37,6 +41,13 @@ export interface ClusterClient {
   /** A request on any subject; the answer decoded. @throws CommandError as above */
   request(subject: string, document: unknown, timeoutMs?: number): Promise<unknown>
   close(): Promise<void>
+}
+
+/** Entries of one page; how many of them fit is for the one asked to say. */
+const pageSize = 10_000
+
+interface Page {
+  readonly next_page_token?: string
 }
 
 /** The addresses in `--nats`. */
@@ -115,20 +126,34 @@ function client(connection: Connection, cluster: string, defaultTimeoutMs: numbe
     return value
   }
 
+  const ask = async <M extends Message>(subject: string, call: M, fields: object) => {
+    const document = { type: call.name, ...fields }
+    if (!isList(call)) return (await request(subject, document)) as Reply<M>
+    const pages: Page[] = []
+    let page_token: string | undefined
+    do {
+      const paging = { page_size: pageSize, ...(page_token !== undefined && { page_token }) }
+      const page = (await request(subject, { ...document, ...paging })) as Page
+      page_token = page.next_page_token
+      pages.push(page)
+    } while (page_token !== undefined)
+    return joinPages(pages) as Reply<M>
+  }
+
   return {
     connection,
     subjects: names,
     request,
     async master<M extends Message>(call: M, fields = {}) {
       try {
-        return (await request(names.masterCall, { type: call.name, ...fields })) as Reply<M>
+        return await ask(names.masterCall, call, fields)
       } catch (error) {
         if (!(error instanceof CommandError) || error.code !== 'NO_RESPONDERS') throw error
         throw commandError('NO_LEADER', { cluster })
       }
     },
     async agent<M extends Message>(id: string, call: M, fields = {}) {
-      return (await request(names.agentCall(id), { type: call.name, ...fields })) as Reply<M>
+      return ask(names.agentCall(id), call, fields)
     },
     async close() {
       requests.close()

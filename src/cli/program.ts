@@ -13,6 +13,7 @@ import { maintenanceCommand } from './commands/maintenance.ts'
 import { offerCommand } from './commands/offer.ts'
 import { quotaCommand } from './commands/quota.ts'
 import { reservationCommand } from './commands/reservation.ts'
+import { roleCommand } from './commands/role.ts'
 import { runCommand } from './commands/run.ts'
 import { startCommand } from './commands/start.ts'
 import { statusCommand } from './commands/status.ts'
@@ -34,6 +35,7 @@ export const commands: readonly CliCommand[] = [
   frameworkCommand,
   taskCommand,
   offerCommand,
+  roleCommand,
   reservationCommand,
   volumeCommand,
   quotaCommand,

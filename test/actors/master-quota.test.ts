@@ -19,7 +19,8 @@ function setQuota(m: MasterWorld, quota_configs: Document[], force = false): Pro
 }
 
 async function quotas(m: MasterWorld): Promise<Document> {
-  return (await m.operate({ type: 'GET_QUOTA' })).get_quota.status.configs
+  const { configs } = (await m.operate({ type: 'GET_QUOTA' })).get_quota.status
+  return configs.map(({ consumed: _, ...config }: Document) => config)
 }
 
 function setWeights(m: MasterWorld, weights: Record<string, number>): Promise<Document> {

@@ -47,7 +47,7 @@ test('draining kills tasks within the grace period and outlives the master', slo
 
 test('a quota limits what a role is given', slow, async () => {
   await done('quota', 'set', 'small', '--limit', 'cpus:1')
-  assert.match(await done('quota', 'ls'), /^small +- +cpus:1$/m)
+  assert.match(await done('quota', 'ls'), /^small +- +cpus:1 +-$/m)
   const small = run('run', '--role', 'small', '--cpus', '2', '--', 'true')
   await until(async () => (await done('framework', 'ls')).includes('small'), { what: 'it' })
   const [framework = ''] = (await done('framework', 'ls', '-o', 'name')).split('\n')

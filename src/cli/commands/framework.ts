@@ -1,6 +1,5 @@
 /** `meseta framework`: those who run tasks on offers. */
 import Type from 'typebox'
-import type { Payload } from '../../../protocol/message.ts'
 import {
   ExplainOffers,
   GetFrameworks,
@@ -113,7 +112,11 @@ const why = command({
     withCluster(options, async (client) => {
       const id = idOf(await findFramework(client, operands[0]!))
       const agent = options.agent === '' ? undefined : await findAgent(client, options.agent)
-      const explanations = await explanationsOf(client, id, agent?.agent_info.id?.value)
+      const agent_id = agent?.agent_info.id
+      const { explain_offers } = await client.master(ExplainOffers, {
+        explain_offers: { framework_id: { value: id }, ...(agent_id && { agent_id }) },
+      })
+      const { explanations } = explain_offers
       terminal.out(renderListing(whyListing(terminal), explanations, options.output, terminal))
       const forPeople = options.output === 'table' || options.output === 'wide'
       if (forPeople && explanations.length > 0) {
@@ -153,7 +156,8 @@ async function frameworks(client: ClusterClient): Promise<Row[]> {
   ]
 }
 
-async function findFramework(client: ClusterClient, given: string): Promise<Row> {
+/** A framework by unique prefix of its id, or by its name. */
+export async function findFramework(client: ClusterClient, given: string): Promise<Row> {
   const candidates = (await frameworks(client)).map((row) => ({
     id: idOf(row),
     names: [row.framework.framework_info.name],
@@ -207,27 +211,6 @@ function listing({ color }: Terminal): Listing<Row> {
       },
     ],
   }
-}
-
-/** All explanations, page by page. */
-async function explanationsOf(
-  client: ClusterClient,
-  frameworkId: string,
-  agent: string | undefined,
-): Promise<OfferExplanation[]> {
-  const framework_id = { value: frameworkId }
-  const question = { framework_id, ...(agent !== undefined && { agent_id: { value: agent } }) }
-  const all: OfferExplanation[] = []
-  let offset: number | undefined = 0
-  while (offset !== undefined) {
-    const call: Pick<Payload<typeof ExplainOffers>, 'explain_offers'> = {
-      explain_offers: { ...question, offset },
-    }
-    const { explain_offers: page } = await client.master(ExplainOffers, call)
-    all.push(...page.explanations)
-    offset = page.next
-  }
-  return all
 }
 
 function whyListing({ color }: Terminal): Listing<OfferExplanation> {

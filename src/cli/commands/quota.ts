@@ -1,8 +1,9 @@
 /** `meseta quota`: what roles are guaranteed, and what they are limited to. */
 import Type from 'typebox'
 import { GetQuota, UpdateQuota } from '../../../protocol/operator.ts'
-import type { QuotaConfig } from '../../../protocol/v1/quota.ts'
-import { formatFault, formatScalar, parseResources } from '../../resources/index.ts'
+import type { QuotaConfig, QuotaState } from '../../../protocol/v1/quota.ts'
+import { formatFault, parseResources } from '../../resources/index.ts'
+import { scalarsText } from '../amounts.ts'
 import { command, noun } from '../command.ts'
 import { withCluster } from '../connection.ts'
 import { usage } from '../errors.ts'
@@ -14,7 +15,9 @@ type Amounts = NonNullable<QuotaConfig['limits']>
 const ls = command({
   name: 'ls',
   section: 'quota_ls',
-  summary: 'List the quotas of roles.',
+  summary: 'List the quotas of roles, and what is charged to them.',
+  about:
+    'Charged to a role are the reservations to it and to the roles below it, used or not, and what else their tasks use. Offers are not.',
   examples: [
     ['meseta quota ls', 'a table'],
     ['meseta quota ls -o json', 'as documents'],
@@ -70,8 +73,8 @@ const set = command({
       }
       await client.master(UpdateQuota, { update_quota: { force, quota_configs: [config] } })
       const parts = [
-        config.guarantees && `is guaranteed ${amountsText(config.guarantees)}`,
-        config.limits && `is limited to ${amountsText(config.limits)}`,
+        config.guarantees && `is guaranteed ${scalarsText(config.guarantees)}`,
+        config.limits && `is limited to ${scalarsText(config.limits)}`,
       ]
       terminal.out(`${role} ${parts.filter(Boolean).join(' and ')}\n`)
     }),
@@ -117,18 +120,14 @@ export function parseAmounts(text: string, where: string): Amounts {
   return amounts
 }
 
-function amountsText(amounts: Amounts = {}): string {
-  const parts = Object.entries(amounts).map(([name, { value }]) => `${name}:${formatScalar(value)}`)
-  return parts.join('; ') || '-'
-}
-
-const listing: Listing<QuotaConfig> = {
+const listing: Listing<QuotaState> = {
   empty: 'No role has a quota. Set one with: meseta quota set ROLE --limit RESOURCES',
   name: ({ role }) => role,
   document: (config) => config,
   columns: [
     { title: 'ROLE', value: ({ role }) => role },
-    { title: 'GUARANTEED', value: ({ guarantees }) => amountsText(guarantees) },
-    { title: 'LIMITED TO', value: ({ limits }) => amountsText(limits) },
+    { title: 'GUARANTEED', value: ({ guarantees }) => scalarsText(guarantees) },
+    { title: 'LIMITED TO', value: ({ limits }) => scalarsText(limits) },
+    { title: 'CONSUMED', value: ({ consumed }) => scalarsText(consumed) },
   ],
 }

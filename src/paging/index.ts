@@ -1,0 +1,171 @@
+/**
+ * Answers to operators that list: whole, or in pages (protocol/paging.ts). What a list holds is collected
+ * at its first page and kept until its last one; the documents of its entries are made page by page, so
+ * that a list of a hundred thousand costs its actor some milliseconds at a time.
+ *
+ * Bounded: a page in bytes, and open lists in number and time. One that is given up for another is told
+ * so (PAGE_EXPIRED) and may be asked for anew.
+ */
+import { encode, type Format } from '../../protocol/codec.ts'
+import { errorReply, type Failure, fail, failure } from '../../protocol/errors.ts'
+import { ok, type Result } from '../../protocol/result.ts'
+import type { Context } from '../runtime/index.ts'
+
+/** Bytes of one page, about: some milliseconds of work, and less than every broker takes. */
+const PAGE_BYTES_MAX = 256 * 1024
+/** What an answer has beside the entries. */
+const FRAME_BYTES = 2048
+/** Lists of which the next page may be asked for; of more, that asked for longest ago is forgotten. */
+const OPEN_MAX = 16
+/** A list is forgotten when nobody has asked for its next page for so long. */
+const IDLE_MS = 30_000
+
+/** A call that lists, as far as paging goes. */
+export interface ListCall {
+  readonly type: string
+  readonly page_size?: number
+  readonly page_token?: string
+}
+
+/** Entries of a list whose documents are made when they are told. */
+class Entries<T = unknown> {
+  readonly items: readonly T[]
+  readonly document: (item: T) => unknown
+  constructor(items: readonly T[], document: (item: T) => unknown) {
+    this.items = items
+    this.document = document
+  }
+}
+
+interface OpenList {
+  readonly type: string
+  readonly answer: object
+  readonly pageSize: number
+}
+
+/** The lists of one actor that are under way; by id, that asked for last at the end. */
+export type OpenLists = Map<string, OpenList>
+
+/** Stands in an answer where the array of these documents will. */
+export function entries<T>(items: Iterable<T>, document: (item: T) => object): unknown {
+  return new Entries([...items], document)
+}
+
+/** Whether a call asks for pages. */
+export function isPaged({ page_size, page_token }: ListCall): boolean {
+  return page_size !== undefined || page_token !== undefined
+}
+
+/**
+ * Answers a call that begins a list.
+ * @param answer the whole answer, with arrays or `entries` in it
+ */
+export function answerList(
+  open: OpenLists,
+  { type, page_size }: ListCall,
+  answer: object,
+  format: Format,
+  cx: Context,
+): object {
+  if (page_size === undefined)
+    return withLists(answer, ({ items, document }) => items.map(document))
+  const page = pageOf(answer, 0, page_size, format, cx)
+  if (page.next === undefined) return page.answer
+  const id = cx.newId()
+  open.set(id, { type, answer, pageSize: page_size })
+  for (const oldest of open.keys()) {
+    if (open.size <= OPEN_MAX) break
+    forget(open, oldest, cx)
+  }
+  return goOn(open, id, page.answer, page.next, cx)
+}
+
+/** Answers a call that asks for a further page. */
+export function continueList(
+  open: OpenLists,
+  { type, page_size, page_token = '' }: ListCall,
+  format: Format,
+  cx: Context,
+): Result<object, Failure> {
+  const [, id = '', position = ''] = /^([^.]+)\.(\d{1,15})$/.exec(page_token) ?? []
+  if (id === '') return wrongToken(type, 'is no token of a page')
+  const list = open.get(id)
+  if (list === undefined) return fail('PAGE_EXPIRED')
+  if (list.type !== type) return wrongToken(type, `belongs to ${list.type}`)
+  const page = pageOf(list.answer, Number(position), page_size ?? list.pageSize, format, cx)
+  if (page.next !== undefined) {
+    // Behind all others, since it is the last that was asked for.
+    open.delete(id)
+    open.set(id, list)
+    return ok(goOn(open, id, page.answer, page.next, cx))
+  }
+  forget(open, id, cx)
+  return ok(page.answer)
+}
+
+function wrongToken(type: string, what: string) {
+  return fail('INVALID_MESSAGE', { problem: `${type}.page_token: ${what}` })
+}
+
+function goOn(open: OpenLists, id: string, answer: object, next: number, cx: Context): object {
+  cx.after(timerOf(id), IDLE_MS, () => open.delete(id))
+  return { ...answer, next_page_token: `${id}.${next}` }
+}
+
+function forget(open: OpenLists, id: string, cx: Context): void {
+  open.delete(id)
+  cx.cancel(timerOf(id))
+}
+
+function timerOf(id: string): string {
+  return `list ${id}`
+}
+
+/** From the entry at `from` on, over all lists of the answer; `next` unless these are the last. */
+function pageOf(
+  answer: object,
+  from: number,
+  sizeMax: number,
+  format: Format,
+  { maxPayload }: Context,
+): { readonly answer: object; readonly next?: number } {
+  const bytesMax = Math.min(PAGE_BYTES_MAX, maxPayload - FRAME_BYTES)
+  let skip = from
+  let bytes = 0
+  let taken = 0
+  let full = false
+  const page = withLists(answer, ({ items, document }) => {
+    const documents: unknown[] = []
+    let at = Math.min(skip, items.length)
+    skip -= at
+    for (; at < items.length && !full; at++) {
+      const entry = document(items[at])
+      bytes += encode(entry, format).length + 1
+      // One entry always: a page must get on, and what does not fit alone is refused as any answer.
+      full = taken > 0 && (taken >= sizeMax || bytes > bytesMax)
+      if (full) break
+      documents.push(entry)
+      taken++
+    }
+    return documents
+  })
+  return full ? { answer: page, next: from + taken } : { answer: page }
+}
+
+/** A copy of the answer with other lists: arrays and entries that lie in maps, however deep. */
+function withLists<T>(answer: T, list: (entries: Entries) => unknown[]): T {
+  if (answer instanceof Entries) return list(answer) as T
+  if (Array.isArray(answer)) return list(new Entries(answer, (item) => item)) as T
+  if (typeof answer !== 'object' || answer === null) return answer
+  const fields = Object.entries(answer).map(([name, value]) => [name, withLists(value, list)])
+  return Object.fromEntries(fields) as T
+}
+
+/** The bytes of an answer; of a refusal, if the answer does not fit into one message. */
+export function encodeAnswer(answer: object, format: Format, { maxPayload: limit }: Context) {
+  const data = encode(answer, format)
+  if (data.length <= limit) return data
+  const message = `The answer has ${data.length} bytes, a message holds ${limit}: ask for pages with page_size.`
+  const refusal = { ...failure('TOO_LARGE', { size: data.length, limit }), message }
+  return encode(errorReply(refusal), format)
+}
