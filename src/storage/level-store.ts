@@ -30,7 +30,7 @@ class LevelStore implements Store {
   constructor(level: Level, path: string) {
     this.#level = level
     this.#path = path
-    this.#commits = new CommitQueue(path, (group) => level.batch(batchOf(group), { sync: true }))
+    this.#commits = new CommitQueue(path, (group) => write(level, group))
   }
 
   get(key: string): Promise<Uint8Array | undefined> {
@@ -61,16 +61,16 @@ class LevelStore implements Store {
   }
 }
 
-type LevelOperation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string }
-
-function batchOf(group: CommitGroup): LevelOperation[] {
-  return group.flatMap((operations) =>
-    operations.map((operation) =>
-      operation.type === 'put'
-        ? { type: 'put', key: operation.key, value: operation.value }
-        : { type: 'del', key: operation.key },
-    ),
-  )
+/** A chained batch: half the work of one that is given as an array. */
+async function write(level: Level, group: CommitGroup): Promise<void> {
+  const batch = level.batch()
+  for (const operations of group) {
+    for (const operation of operations) {
+      if (operation.type === 'put') batch.put(operation.key, operation.value)
+      else batch.del(operation.key)
+    }
+  }
+  await batch.write({ sync: true })
 }
 
 function openError(error: unknown, path: string): DiskError {
