@@ -36,8 +36,9 @@ export const errors = {
     advice: 'Ask an operator for the permission, or use other credentials.',
   },
   RATE_LIMITED: {
-    message: 'Too many calls from {sender}: at most {limit} a second are taken.',
-    advice: 'Wait before the next call; send several changes in one call where that is possible.',
+    message: 'Too many calls from {sender}: {limit} are waiting already.',
+    advice:
+      'Wait before the next call, and send several changes in one call where that is possible; an operator may allow more (--rate-limits).',
   },
   NO_LEADER: {
     message: 'No master leads the cluster {cluster}.',

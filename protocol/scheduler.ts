@@ -355,7 +355,11 @@ export const FailureEvent = event(
 )
 
 export const ErrorEvent = event('ERROR', 'The subscription has ended; nothing comes after this.', {
-  error: Type.Object({ message: Type.String() }),
+  error: Type.Object({
+    message: Type.String(),
+    /** Ours: RATE_LIMITED if calls were dropped, of which more came than may wait. */
+    code: Type.Optional(Type.String()),
+  }),
 })
 
 export const HeartbeatEvent = event(

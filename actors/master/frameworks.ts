@@ -14,6 +14,7 @@ import type { Context } from '../../src/runtime/index.ts'
 import { frameworkDocument } from './documents.ts'
 import { settleDrains } from './drain.ts'
 import { announce } from './events.ts'
+import { limitCalls } from './intake.ts'
 import { discardInverseOffers } from './inverse-offers.ts'
 import { stopHeartbeats } from './liveness.ts'
 import { count } from './metrics.ts'
@@ -126,6 +127,7 @@ export function removeFramework(
     completeTask(state, framework, task)
   }
   cx.send(state.allocator, RemoveFramework, { framework_id: framework.id })
+  limitCalls(framework, false, cx)
   state.frameworks.delete(framework.id)
   state.completedFrameworks.set(framework.id, {
     info: framework.info,

@@ -27,15 +27,17 @@ import { log, logOptions } from '../log/index.ts'
 import { registrar } from '../registrar/index.ts'
 import { serveCall } from './calls.ts'
 import { settleDrains } from './drain.ts'
+import { callsDropped } from './dropped.ts'
 import { executorExited, fromExecutor } from './executors.ts'
 import { agentExited, pong } from './health.ts'
-import { Calls } from './internal.ts'
+import { Calls, CallsDropped } from './internal.ts'
 import { makeInverseOffers } from './inverse-offers.ts'
 import { parseWeights } from './leadership.ts'
 import { lifecycle } from './machine.ts'
 import { makeOffers } from './offers.ts'
 import { operationUpdated } from './operations.ts'
 import { domainOf, MasterOptions } from './options.ts'
+import { readRateLimits } from './rate-limits.ts'
 import { registerAgent, unregisterAgent } from './registration.ts'
 import { parsePercent, removalIntervalMs } from './removal-rate.ts'
 import { oversubscribedUpdated, resourcesUpdated } from './reports.ts'
@@ -56,7 +58,7 @@ export function master(args: MasterArgs): ChildSpec {
   return child({ id: 'master', behaviour, args, restart: 'permanent', mailboxMax: MAILBOX_MAX })
 }
 
-const messages = [...agentToMaster, ...allocatorToMaster, Calls, Elected] as const
+const messages = [...agentToMaster, ...allocatorToMaster, Calls, CallsDropped, Elected] as const
 
 /** Runs `then` for the registered agent that sent the message in service; others are not heard. */
 function fromAgent(state: MasterState, cx: Context, then: (agent: Agent) => void): void {
@@ -100,6 +102,7 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
       settleDrains(state, cx)
       cx.reply({})
     },
+    CALLS_DROPPED: callsDropped,
   },
   exited(state, notice, cx) {
     const { node } = cx
@@ -126,10 +129,10 @@ export default nodeModule({
   async children(options, { node, ports }) {
     parseWeights(options.weights)
     removalIntervalMs(options.agent_removal_rate_limit)
+    parsePercent(options.recovery_agent_removal_limit)
     const { work_dir, log_dir, lease_ms: leaseMs } = options
     const replicas = logOptions(options, node)
     const replicated = log({ path: log_dir || `${work_dir}/log`, leaseMs, ...replicas })
-    parsePercent(options.recovery_agent_removal_limit)
     const allocations = allocator({
       policy: await loadPolicy(options.allocator),
       allocationIntervalMs: options.allocation_interval_ms,
@@ -142,6 +145,7 @@ export default nodeModule({
     })
     const args = {
       options,
+      rates: await readRateLimits(options.rate_limits, ports.disk),
       masters: replicas.replicas,
       registrar: pid('registrar', node),
       allocator: pid('allocator', node),

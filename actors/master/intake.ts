@@ -1,27 +1,45 @@
 /**
  * The intake: the door through which frameworks and operators come to a leading master, one child of it.
- * It listens on their subjects, keeps what arrives in a queue that is fair among senders, and hands the
- * master one small batch at a time; so a flood of calls fills this actor's bounds and never the mailbox
- * in which agents and allocations arrive. When it is lost the master goes with it.
+ * It listens on their subjects, lets frameworks wait that call faster than their rate allows, keeps what
+ * arrives in a queue that is fair among senders, and hands the master one small batch at a time; so a flood
+ * of calls fills this actor's bounds and never the mailbox in which agents and allocations arrive. When it
+ * is lost the master goes with it.
  *
- * Nothing is decoded here. What does not fit is refused with RATE_LIMITED where an answer is awaited.
+ * Nothing is decoded here. What does not fit is refused with RATE_LIMITED where an answer is awaited; of the
+ * rest the master is told, who tells the framework.
  */
 import { encode } from '../../protocol/codec.ts'
 import { errorReply, failure } from '../../protocol/errors.ts'
-import { subjects } from '../../protocol/subjects.ts'
-import { type Context, type Delivery, type Pid, table } from '../../src/runtime/index.ts'
+import { type Subjects, subjects } from '../../protocol/subjects.ts'
+import type { RateLimits } from '../../protocol/v1/rate-limits.ts'
+import { type Context, type Delivery, type Pid, pid, table } from '../../src/runtime/index.ts'
 import { type FairQueue, fairQueue, push, take } from './fair-queue.ts'
-import { Calls, type RawCall } from './internal.ts'
+import { Calls, CallsDropped, LimitCalls, type RawCall } from './internal.ts'
+import {
+  admit,
+  type Limiter,
+  type Limiters,
+  limiterOf,
+  limitersOf,
+  takeTurns,
+} from './rate-limits.ts'
 
 export interface IntakeArgs {
   readonly master: Pid
   /** Calls of one sender that may wait. */
   readonly perSenderMax: number
+  readonly rates: RateLimits
 }
 
 interface State {
   readonly master: Pid
+  readonly subjects: Subjects
   readonly queue: FairQueue<RawCall>
+  readonly limiters: Limiters<RawCall>
+  /** What limits the calls on a subject; of subscribed frameworks only. */
+  readonly limited: Map<string, Limiter<RawCall>>
+  /** Calls that nobody was told were dropped, by subject. */
+  readonly dropped: Map<string, { readonly limit: number; count: number }>
   /** A batch is with the master. */
   busy: boolean
 }
@@ -32,35 +50,97 @@ const SENDERS_MAX = 20_000
 const BATCH_CALLS_MAX = 64
 /** A batch that takes longer than this is not waited for. */
 const BATCH_TIMEOUT_MS = 10_000
+/** Drops are told of together, so that a flood is not followed by another one. */
+const DROPPED_MS = 500
 
-const behaviour = table<State, [], IntakeArgs>({
+const behaviour = table<State, [typeof LimitCalls], IntakeArgs>({
   label: 'intake',
-  messages: [],
-  init({ master, perSenderMax }, cx) {
-    const state: State = { master, queue: fairQueue(perSenderMax, SENDERS_MAX), busy: false }
-    const { frameworkCalls, masterCall } = subjects(cx.cluster)
-    cx.subscribe(frameworkCalls, (delivery) => receive(state, delivery, cx))
-    cx.subscribe(masterCall, (delivery) => receive(state, delivery, cx))
+  messages: [LimitCalls],
+  init({ master, perSenderMax, rates }, cx) {
+    const names = subjects(cx.cluster)
+    const state: State = {
+      master,
+      subjects: names,
+      queue: fairQueue(perSenderMax, SENDERS_MAX),
+      limiters: limitersOf(rates, perSenderMax),
+      limited: new Map(),
+      dropped: new Map(),
+      busy: false,
+    }
+    cx.subscribe(names.frameworkCalls, (delivery) => receive(state, delivery, cx))
+    cx.subscribe(names.masterCall, (delivery) => receive(state, delivery, cx))
     return state
   },
-  handlers: {},
+  handlers: {
+    LIMIT_CALLS(state, { framework_id, subscribed, principal }) {
+      const subject = state.subjects.frameworkCall(framework_id)
+      const limiter = subscribed ? limiterOf(state.limiters, principal) : undefined
+      if (limiter === undefined) state.limited.delete(subject)
+      else state.limited.set(subject, limiter)
+    },
+  },
 })
 
 /** Starts the intake of a leading master. */
-export function openIntake(perSenderMax: number, cx: Context): Pid {
-  return cx.spawn({ id: 'intake', behaviour, args: { master: cx.self, perSenderMax } })
+export function openIntake(perSenderMax: number, rates: RateLimits, cx: Context): Pid {
+  return cx.spawn({ id: 'intake', behaviour, args: { master: cx.self, perSenderMax, rates } })
+}
+
+/** Tells the intake whose calls come from now on, or come no more, on the subject of a framework. */
+export function limitCalls(
+  { id, info }: { readonly id: string; readonly info: { readonly principal?: string } },
+  subscribed: boolean,
+  cx: Context,
+): void {
+  const { principal } = info
+  const body = { framework_id: id, subscribed, ...(principal !== undefined && { principal }) }
+  cx.send(pid('intake', cx.node), LimitCalls, body)
 }
 
 function receive(state: State, { subject, data, reply }: Delivery, cx: Context): void {
   const call: RawCall = reply === undefined ? { subject, data } : { subject, data, reply }
-  if (!push(state.queue, subject, call)) {
-    if (reply === undefined) return
-    const details = { sender: subject, limit: state.queue.perSenderMax }
-    const message = `${details.limit} calls on ${subject} are waiting already`
-    cx.publish(reply, encode(errorReply({ ...failure('RATE_LIMITED', details), message }), 'json'))
-    return
-  }
-  if (!state.busy) serve(state, cx)
+  const limiter = state.limited.get(subject)
+  if (limiter === undefined) enqueue(state, call, cx)
+  else throttle(state, limiter, call, cx)
+}
+
+function throttle(state: State, limiter: Limiter<RawCall>, call: RawCall, cx: Context): void {
+  const verdict = admit(limiter, call, cx.monotonic())
+  if (verdict === 'turn') enqueue(state, call, cx)
+  else if (verdict === 'full') drop(state, call, limiter.capacity, cx)
+  // The first one sets the timer for those behind it.
+  else if (limiter.waiting.length === 1) awaitTurn(state, limiter, cx)
+}
+
+function awaitTurn(state: State, limiter: Limiter<RawCall>, cx: Context): void {
+  cx.after(limiter.name, Math.max(0, limiter.nextMs - cx.monotonic()), () => {
+    for (const call of takeTurns(limiter, cx.monotonic())) enqueue(state, call, cx)
+    if (limiter.waiting.length > 0) awaitTurn(state, limiter, cx)
+  })
+}
+
+function enqueue(state: State, call: RawCall, cx: Context): void {
+  if (!push(state.queue, call.subject, call)) drop(state, call, state.queue.perSenderMax, cx)
+  else if (!state.busy) serve(state, cx)
+}
+
+function drop(state: State, { subject, reply }: RawCall, limit: number, cx: Context): void {
+  if (reply !== undefined) {
+    const refusal = failure('RATE_LIMITED', { sender: subject, limit })
+    cx.publish(reply, encode(errorReply(refusal), 'json'))
+  } else noteDrop(state, subject, limit, cx)
+}
+
+function noteDrop({ master, dropped }: State, subject: string, limit: number, cx: Context): void {
+  const known = dropped.get(subject)
+  if (known !== undefined) known.count++
+  else if (dropped.size < SENDERS_MAX) dropped.set(subject, { limit, count: 1 })
+  if (dropped.size > 1 || known !== undefined) return
+  cx.after('dropped', DROPPED_MS, () => {
+    const senders = [...dropped].map(([sender, drops]) => ({ subject: sender, ...drops }))
+    dropped.clear()
+    cx.send(master, CallsDropped, { senders })
+  })
 }
 
 function serve(state: State, cx: Context): void {

@@ -20,3 +20,30 @@ export const Calls = message(
   Type.Object({ calls: Type.Array(Call) }),
   Type.Object({}),
 )
+
+/** From the intake: calls without a reply subject for which there was no room, by sender. */
+export const CallsDropped = message(
+  'CALLS_DROPPED',
+  'Calls that were dropped since this was last said.',
+  Type.Object({
+    senders: Type.Array(
+      Type.Object({
+        subject: Type.String(),
+        count: Type.Integer(),
+        /** How many of the sender may wait. */
+        limit: Type.Integer(),
+      }),
+    ),
+  }),
+)
+
+/** To the intake. */
+export const LimitCalls = message(
+  'LIMIT_CALLS',
+  'A framework has subscribed, or has ended: whose rate holds for its calls?',
+  Type.Object({
+    framework_id: Type.String(),
+    subscribed: Type.Boolean(),
+    principal: Type.Optional(Type.String()),
+  }),
+)

@@ -27,7 +27,7 @@ export function lead(state: MasterState, cx: Context): void {
     if (reply !== undefined) cx.publish(reply, encode(describeLeader(state, cx), formatOf(data)))
   })
   listenForSilence(state, cx)
-  openIntake(state.options.max_queued_calls_per_framework, cx)
+  openIntake(state.options.max_queued_calls_per_framework, state.rates, cx)
   const quota_configs = [...state.quotas.values()]
   cx.send(state.allocator, Recover, { agents: state.recovered.size, quota_configs })
   settleWeights(state, cx)

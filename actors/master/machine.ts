@@ -14,7 +14,7 @@ import { allocatorToMaster } from '../../protocol/allocator.ts'
 import type { Elected } from '../../protocol/election.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { Context } from '../../src/runtime/index.ts'
-import { Calls } from './internal.ts'
+import { Calls, CallsDropped } from './internal.ts'
 import { lead } from './leadership.ts'
 import { recover } from './recovery.ts'
 import { type MasterArgs, type MasterState, newState } from './state.ts'
@@ -28,7 +28,7 @@ type Event =
   | { readonly type: 'ELECTED'; readonly body: Payload<typeof Elected> }
   | { readonly type: 'RECOVERED' }
 
-const whileLeading = [...agentToMaster, ...allocatorToMaster, Calls]
+const whileLeading = [...agentToMaster, ...allocatorToMaster, Calls, CallsDropped]
 
 export const lifecycle = setup({
   types: {} as {

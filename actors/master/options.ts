@@ -99,6 +99,12 @@ export const MasterOptions = Type.Object({
     default: 0,
     minimum: 0,
   }),
+  rate_limits: Type.String({
+    description:
+      "how many calls frameworks may make a second, by principal: Mesos' JSON document or the path of a file with it; default: no limits",
+    default: '',
+    placeholder: 'JSON|FILE',
+  }),
   heartbeat_interval_ms: milliseconds('between two heartbeats to a framework', 15_000),
   max_completed_frameworks: count('frameworks that are remembered after their end', 50),
   max_completed_tasks_per_framework: count('ended tasks that are remembered', 1000),

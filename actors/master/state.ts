@@ -25,6 +25,7 @@ import type {
   Unavailability,
 } from '../../protocol/v1/index.ts'
 import { machineKey } from '../../protocol/v1/index.ts'
+import type { RateLimits } from '../../protocol/v1/rate-limits.ts'
 import type { OpenLists } from '../../src/paging/index.ts'
 import type { Resources } from '../../src/resources/index.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
@@ -140,6 +141,7 @@ const REMOVED_AGENTS_MAX = 100_000
 
 export interface MasterState {
   readonly options: MasterOptions
+  readonly rates: RateLimits
   readonly masters: readonly string[]
   readonly subjects: Subjects
   readonly registrar: Pid
@@ -191,6 +193,8 @@ export interface MasterState {
 
 export interface MasterArgs {
   readonly options: MasterOptions
+  /** Of `options.rate_limits`. */
+  readonly rates: RateLimits
   /** Nodes of all masters, this one's too. */
   readonly masters: readonly string[]
   readonly registrar: Pid
@@ -198,13 +202,14 @@ export interface MasterArgs {
 }
 
 export function newState(
-  { options, masters, registrar, allocator }: MasterArgs,
+  { options, rates, masters, registrar, allocator }: MasterArgs,
   cx: Context,
 ): MasterState {
   const hostname = options.hostname || cx.host.hostname
   const domain = domainOf(options)
   return {
     options,
+    rates,
     masters,
     subjects: subjects(cx.cluster),
     registrar,

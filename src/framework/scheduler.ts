@@ -70,7 +70,7 @@ export interface SchedulerOptions {
   /** First wait before subscribing again after a failure, ms; doubles up to `retryMsMax`. Default 100, 5000. */
   readonly retryMs?: number
   readonly retryMsMax?: number
-  /** A task without a word for so long while it should be starting is asked about. Default 30,000. */
+  /** Tasks that should be starting, and operations, are asked about after so long without a word. Default 30,000. */
   readonly silenceMs?: number
 }
 
@@ -321,7 +321,8 @@ function settleIn(state: SchedulerState, cx: Context): void {
   const { silenceMs = 30_000 } = state.options
   const look = () => {
     state.tasks.doubtSilent(cx.monotonic(), silenceMs)
-    if (state.tasks.doubtful().length > 0) reconcile(state, cx)
+    state.operations.doubtSilent(cx.monotonic(), silenceMs)
+    if (state.tasks.doubtful().length + state.operations.doubtful().length > 0) reconcile(state, cx)
     cx.after('silence', silenceMs, look)
   }
   cx.after('silence', silenceMs, look)
@@ -433,8 +434,7 @@ function handle(state: SchedulerState, event: Event, cx: Context): void {
       break
     }
     case 'ERROR': {
-      const { message } = event.error
-      const code = message === MESSAGE_FAILED_OVER ? 'FRAMEWORK_FAILED_OVER' : 'FRAMEWORK_ERROR'
+      const { message, code = codeOf(message) } = event.error
       cx.raise({ type: 'FATAL', error: new CallError(code, message, advice(code)) })
       break
     }
@@ -442,4 +442,9 @@ function handle(state: SchedulerState, event: Event, cx: Context): void {
       // Heartbeats have had their effect.
       break
   }
+}
+
+/** Mesos' masters tell the kind of an error by its sentence alone. */
+function codeOf(message: string): string {
+  return message === MESSAGE_FAILED_OVER ? 'FRAMEWORK_FAILED_OVER' : 'FRAMEWORK_ERROR'
 }

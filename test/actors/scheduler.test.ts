@@ -296,6 +296,22 @@ test('tells its author of operations, acknowledges what has a uuid, asks about t
   await w.stop()
 })
 
+test('asks about an operation of which nothing is heard: its call may have been lost', async () => {
+  const { w, master, turn } = await setUp({ silenceMs: 5000 })
+  await w.settle()
+  const cpus = operations.reserved('cpus', 1, 'eng')
+  await turn((driver) => driver.accept([offer('o1')], [operations.reserve([cpus], 'r1')]))
+  await w.advance(4900)
+  await master.say(operationStatus('r1', 'OPERATION_UNREACHABLE'))
+  assert.is(master.of('RECONCILE_OPERATIONS').length, 0)
+  await w.advance(5200)
+  assert.is(master.of('RECONCILE_OPERATIONS').length, 1, 'silent since it was unreachable')
+  await master.say(operationStatus('r1', 'OPERATION_FINISHED', 7))
+  await w.advance(10_000)
+  assert.is(master.of('RECONCILE_OPERATIONS').length, 1)
+  await w.stop()
+})
+
 test('ends when it is refused for good or replaced, and says nothing afterwards', async () => {
   const { w, master, told, turn } = await setUp()
   await w.settle()
@@ -304,6 +320,15 @@ test('ends when it is refused for good or replaced, and says nothing afterwards'
   const before = master.calls.length
   await turn((driver) => driver.revive())
   assert.is(master.calls.length, before)
+  await w.stop()
+})
+
+test('ends when the master had to drop calls of it', async () => {
+  const { w, master, told } = await setUp()
+  await w.settle()
+  const error = { message: '3 calls dropped: capacity(2) exceeded', code: 'RATE_LIMITED' }
+  await master.say({ type: 'ERROR', error })
+  assert.equal(told, ['subscribed', 'error: RATE_LIMITED'])
   await w.stop()
 })
 

@@ -1,0 +1,134 @@
+/** Frameworks that call faster than they may. Spec: scheduler-api.md §10, master.md §8. */
+import { encode } from '../../protocol/codec.ts'
+import {
+  type Document,
+  type MasterWorld,
+  masterWorld,
+  type TestFramework,
+} from '../support/master-world.ts'
+import { assert, suite } from '../support/suite.ts'
+
+const test = suite('master: rate limits')
+
+function limited(rates: object): Promise<MasterWorld> {
+  return masterWorld({ rate_limits: JSON.stringify(rates) })
+}
+
+/** Calls that await no answer. */
+function call({ id, connection }: TestFramework, type: string, times = 1): void {
+  const data = () => encode({ type, framework_id: { value: id } })
+  for (let n = 0; n < times; n++) connection.publish(`meseta.framework.${id}.call`, data())
+}
+
+const revive = (framework: TestFramework, times: number) => call(framework, 'REVIVE', times)
+
+async function metric(m: MasterWorld, wanted: string): Promise<number> {
+  const { metrics } = (await m.operate({ type: 'GET_METRICS' })).get_metrics
+  return metrics.find(({ name }: Document) => name === wanted)?.value ?? 0
+}
+
+const served = (m: MasterWorld) => metric(m, 'master/calls/revive')
+
+const errors = (framework: TestFramework): Document[] => framework.of('ERROR')
+
+test('calls beyond the rate wait for their turns, in order', async () => {
+  const m = await limited({ limits: [{ principal: 'shop', qps: 2, capacity: 10 }] })
+  const framework = await m.framework({ principal: 'shop' })
+  await m.world.advance(1000)
+  revive(framework, 5)
+  call(framework, 'SUPPRESS')
+  const both = async () => [await served(m), await metric(m, 'master/calls/suppress')]
+  await m.world.advance(100)
+  assert.equal(await both(), [1, 0])
+  await m.world.advance(1000)
+  assert.equal(await both(), [3, 0])
+  await m.world.advance(1000)
+  assert.equal(await both(), [5, 0])
+  await m.world.advance(1000)
+  assert.equal(await both(), [5, 1])
+  assert.equal(errors(framework), [])
+  await m.stop()
+})
+
+test('beyond the capacity calls are dropped, and the framework is told', async () => {
+  const m = await limited({ limits: [{ principal: 'shop', qps: 1, capacity: 2 }] })
+  const framework = await m.framework({ principal: 'shop' })
+  await m.world.advance(1000)
+  revive(framework, 10)
+  await m.world.advance(10_000)
+  assert.is(await served(m), 3, 'one had its turn at once, two waited')
+  assert.equal(
+    errors(framework).map(({ error }) => error),
+    [{ message: '7 calls dropped: capacity(2) exceeded', code: 'RATE_LIMITED' }],
+  )
+  assert.is(await metric(m, 'master/dropped_messages'), 7)
+  await m.stop()
+})
+
+test('who awaits an answer to a call that is dropped gets one', async () => {
+  const m = await limited({ limits: [{ principal: 'shop', qps: 0.01, capacity: 1 }] })
+  const framework = await m.framework({ principal: 'shop' })
+  revive(framework, 2)
+  await m.world.settle()
+  const { error } = await framework.call('REVIVE')
+  assert.is(error.code, 'RATE_LIMITED')
+  assert.match(error.message, '1 are waiting already')
+  await m.stop()
+})
+
+test('frameworks of one principal share its rate; others are not held up by them', async () => {
+  const m = await limited({ limits: [{ principal: 'shop', qps: 1 }, { principal: 'free' }] })
+  const shops = [await m.framework({ principal: 'shop' }), await m.framework({ principal: 'shop' })]
+  const others = [await m.framework({ principal: 'free' }), await m.framework()]
+  await m.world.advance(1000)
+  for (const framework of [...shops, ...others]) revive(framework, 4)
+  await m.world.advance(100)
+  assert.is(await served(m), 9, 'one of the shops, all of the others')
+  await m.world.advance(2000)
+  assert.is(await served(m), 11)
+  await m.stop()
+})
+
+test('the default is shared by all whose principal is not listed', async () => {
+  const rates = { limits: [{ principal: 'free' }], aggregate_default_qps: 1 }
+  const m = await limited({ ...rates, aggregate_default_capacity: 3 })
+  const some = [await m.framework({ principal: 'x' }), await m.framework()]
+  const free = await m.framework({ principal: 'free' })
+  await m.world.advance(1000)
+  for (const framework of [...some, free]) revive(framework, 4)
+  await m.world.advance(10_000)
+  assert.is(await served(m), 8, 'four of the eight, all of the free one')
+  assert.equal(
+    some.map((framework) => errors(framework).length),
+    [0, 1],
+  )
+  await m.stop()
+})
+
+test('without rates too nothing vanishes that there is no room for', async () => {
+  const m = await masterWorld({ max_queued_calls_per_framework: 5 })
+  const framework = await m.framework()
+  revive(framework, 1000)
+  await m.world.advance(1000)
+  const handled = await served(m)
+  assert.ok(handled >= 5 && handled < 1000, `${handled}`)
+  assert.equal(
+    errors(framework).map(({ error }) => error.message),
+    [`${1000 - handled} calls dropped: capacity(5) exceeded`],
+  )
+  await m.stop()
+})
+
+test('a framework that has ended has no rate any more', async () => {
+  const m = await limited({ limits: [{ principal: 'shop', qps: 0.001, capacity: 1 }] })
+  const framework = await m.framework({ principal: 'shop' })
+  await framework.call('TEARDOWN')
+  const answers = [await framework.call('REVIVE'), await framework.call('REVIVE')]
+  assert.equal(
+    answers.map(({ error }) => error.code),
+    ['FRAMEWORK_REMOVED', 'FRAMEWORK_REMOVED'],
+  )
+  await m.stop()
+})
+
+test.run()
