@@ -21,6 +21,7 @@ import {
   toWire,
 } from '../../src/resources/index.ts'
 import { DiskError, type Ports, type Store } from '../../src/runtime/index.ts'
+import { makeDurableDirectory } from '../../src/storage/checkpoint.ts'
 import { readIdentity } from './checkpoints.ts'
 import { loadEstimator, type ResourceEstimator } from './estimators.ts'
 import { readCheckpointed } from './ledger-store.ts'
@@ -103,7 +104,8 @@ async function describeAgent(options: AgentOptions, ports: Ports): Promise<Agent
 async function detect(options: AgentOptions, { host, disk }: Ports) {
   const mebibyte = 2 ** 20
   try {
-    await disk.makeDirectory(options.work_dir)
+    // Whatever is durable in it must not be lost with its own entry.
+    await makeDurableDirectory(disk, options.work_dir)
     const { total } = await disk.space(options.work_dir)
     return {
       cpus: host.cpus(),

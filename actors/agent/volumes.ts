@@ -49,6 +49,9 @@ export async function changeVolumes(disk: Disk, { remove, make }: VolumeChanges)
   for (const { path, mounted } of remove) {
     if (mounted) await empty(disk, path)
     else await disk.removeTree(path)
+    // Else a power failure may bring back, to whoever makes a volume of this name, what was in it.
+    const changed = mounted ? path : posix.dirname(path)
+    if ((await disk.stat(changed)) !== undefined) await disk.syncDirectory(changed)
   }
   for (const { path, mounted } of make) {
     if (mounted) continue

@@ -74,6 +74,8 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
   const scripts: Array<(spawned: SpawnOptions) => Behaviour | ProcessError['code'] | undefined> = []
   let nextPid = 1000
   let incarnation = 0
+  /** Counts the lives of the host. */
+  let boots = 0
 
   function behaviourOf(spawned: SpawnOptions): Behaviour {
     let found: Behaviour | ProcessError['code'] | undefined
@@ -204,6 +206,7 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
   return {
     async spawn(spawned) {
       const { record } = spawned
+      const boot = boots
       if (record !== undefined) await claim(record)
       const behaviour = record === undefined ? behaviourOf(spawned) : recordedBehaviour(spawned)
       if (
@@ -215,6 +218,8 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
         await file.append(new TextEncoder().encode(behaviour.stdout))
         await file.close()
       }
+      // The host may have died meanwhile: then nobody starts anything, and nobody is told.
+      if (boot !== boots) return new Promise(() => undefined)
       const entry = start(spawned, behaviour)
       if (record === undefined) return handle(entry, (outcome) => outcome)
       const started = handle(entry, (outcome) => ({ code: shellStatus(outcome), signal: null }))
@@ -251,6 +256,7 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
     },
     crash() {
       incarnation += 1
+      boots += 1
       for (const entry of table.values()) clock.clearTimeout(entry.timer)
       table.clear()
     },

@@ -146,4 +146,12 @@ test('a crash of the host ends all processes and tells nobody', async () => {
   assert.is(clock.pending().timers, 0)
 })
 
+test('what was about to start when the host crashed does not start', async () => {
+  const { clock, processes } = host()
+  void processes.spawn({ ...command('/', 'sleep 1'), record: '/run' })
+  processes.crash()
+  await clock.settle()
+  assert.equal(processes.running(), [])
+})
+
 test.run()
