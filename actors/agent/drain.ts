@@ -17,7 +17,7 @@ import { type AgentState, type AgentTask, hasCapability } from './state.ts'
 export const draining = {
   DRAIN_AGENT(state: AgentState, { epoch, config }: Payload<typeof DrainAgent>, cx: Context): void {
     if (!obeys(state, epoch, cx)) return
-    state.drain = config
+    state.drain = config === undefined ? undefined : { config, startMs: cx.now() }
     if (config === undefined) return
     cx.log('info', 'drains', { tasks: state.taskCount })
     for (const { terminating, tasks } of state.frameworks.values()) {
@@ -51,7 +51,7 @@ export function whileDraining<Status extends Pick<TaskStatus, 'state'>>(
   if (status.state !== 'TASK_KILLING' && status.state !== 'TASK_KILLED') return status
   const gone =
     status.state === 'TASK_KILLED' &&
-    drain.mark_gone === true &&
+    drain.config.mark_gone === true &&
     info !== undefined &&
     hasCapability(info, 'PARTITION_AWARE')
   const reason = 'REASON_AGENT_DRAINING'

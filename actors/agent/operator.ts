@@ -73,6 +73,7 @@ function parse({ data }: Delivery): Result<operator.AgentCall, Failure> {
 /** The reply to a call; undefined for those that need the disk. */
 function answer(state: AgentState, call: operator.AgentCall, cx: Context): object | undefined {
   const { type } = call
+  const { drain } = state
   switch (type) {
     case 'GET_HEALTH':
       return { type, get_health: { healthy: true } }
@@ -94,7 +95,10 @@ function answer(state: AgentState, call: operator.AgentCall, cx: Context): objec
         type,
         get_agent: {
           agent_info: state.info,
-          ...(state.drain !== undefined && { drain_config: state.drain }),
+          ...(drain !== undefined && {
+            drain_config: drain.config,
+            estimated_drain_start_time: { nanoseconds: Math.round(drain.startMs) * 1e6 },
+          }),
         },
       }
     case 'GET_TASKS':

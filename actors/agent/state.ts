@@ -114,7 +114,7 @@ export interface AgentState {
   /** Those whose removal is under way. */
   readonly removing: Set<string>
   /** Set while the agent drains, by its master's word. */
-  drain: DrainConfig | undefined
+  drain: { readonly config: DrainConfig; readonly startMs: number } | undefined
   /** Tasks that the agent holds, pending and terminated ones too. */
   taskCount: number
 }

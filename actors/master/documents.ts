@@ -30,6 +30,7 @@ import {
 
 export function agentDocument(state: MasterState, agent: Agent): AgentState {
   const drain_info = state.drains.get(agent.id)
+  const drainStart = state.drainStarts.get(agent)
   const { info, version, pid, registeredMs, reregisteredMs, total } = agent
   return {
     agent_info: info,
@@ -44,6 +45,8 @@ export function agentDocument(state: MasterState, agent: Agent): AgentState {
     offered_resources: offeredOnAgent(agent),
     capabilities: [...agent.capabilities].map((type) => ({ type })),
     ...(drain_info !== undefined && { drain_info }),
+    ...(drain_info !== undefined &&
+      drainStart !== undefined && { estimated_drain_start_time: toTimeInfo(drainStart) }),
   }
 }
 

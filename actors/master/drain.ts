@@ -133,6 +133,7 @@ function takeOutOfService(state: MasterState, id: string, cx: Context): void {
 export function sendDrain(state: MasterState, agent: Agent, cx: Context): void {
   const drain = state.drains.get(agent.id)
   if (drain === undefined) return
+  state.drainStarts.set(agent, cx.now())
   cx.send(agent.pid, DrainAgent, { epoch: state.epoch, config: drain.config })
 }
 

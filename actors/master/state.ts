@@ -175,6 +175,8 @@ export interface MasterState {
   readonly quotas: Map<string, QuotaConfig>
   /** Of agents that drain or are drained, also unreachable ones. */
   readonly drains: Map<string, DrainInfo>
+  /** When agents were last told to drain, ms since the Unix epoch. */
+  readonly drainStarts: WeakMap<Agent, number>
   /** Agents that are not offered, those of `drains` among them. */
   readonly deactivated: Set<string>
   /** By `machineKey`: those in the maintenance schedule. */
@@ -244,6 +246,7 @@ export function newState(
     weights: new Map(),
     quotas: new Map(),
     drains: new Map(),
+    drainStarts: new WeakMap(),
     deactivated: new Set(),
     machines: new Map(),
     offersWatchedUntilMs: 0,

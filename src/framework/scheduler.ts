@@ -70,7 +70,7 @@ export interface SchedulerOptions {
   /** First wait before subscribing again after a failure, ms; doubles up to `retryMsMax`. Default 100, 5000. */
   readonly retryMs?: number
   readonly retryMsMax?: number
-  /** Tasks that should be starting, and operations, are asked about after so long without a word. Default 30,000. */
+  /** A task without a word for so long while it should be starting is asked about. Default 30,000. */
   readonly silenceMs?: number
 }
 
@@ -321,8 +321,7 @@ function settleIn(state: SchedulerState, cx: Context): void {
   const { silenceMs = 30_000 } = state.options
   const look = () => {
     state.tasks.doubtSilent(cx.monotonic(), silenceMs)
-    state.operations.doubtSilent(cx.monotonic(), silenceMs)
-    if (state.tasks.doubtful().length + state.operations.doubtful().length > 0) reconcile(state, cx)
+    if (state.tasks.doubtful().length > 0) reconcile(state, cx)
     cx.after('silence', silenceMs, look)
   }
   cx.after('silence', silenceMs, look)

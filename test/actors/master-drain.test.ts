@@ -92,6 +92,29 @@ test('an agent without tasks is drained at once, and offered again after it is r
   await m.stop()
 })
 
+test('an agent that drains says since when, as far as this master has told it', async () => {
+  const m = await masterWorld()
+  const agent = await m.agent('a1')
+  const framework = await m.framework()
+  await running(m, framework, agent)
+  const since = async () => {
+    const [found] = (await m.operate({ type: 'GET_AGENTS' })).get_agents.agents
+    return found.estimated_drain_start_time?.nanoseconds
+  }
+  assert.is(await since(), undefined)
+  await m.world.advance(1000)
+  const nowMs = Math.round(m.world.clock.now())
+  await drain(m, agent)
+  await m.world.advance(5000)
+  const told = await since()
+  assert.ok(told >= nowMs * 1e6 && told < (nowMs + 1000) * 1e6, `${told} of ${nowMs} ms`)
+  await end(framework, agent)
+  assert.is(await since(), told)
+  await administer(m, 'REACTIVATE_AGENT', agent)
+  assert.is(await since(), undefined)
+  await m.stop()
+})
+
 test('an agent that drains goes on with it after a failover of the master', async () => {
   const m = await masterWorld()
   const agent = await m.agent('a1')

@@ -56,6 +56,7 @@ const info = command({
             ['host', agent.agent_info.hostname],
             ['state', stateOf(agent)],
             ['version', agent.version],
+            ...drainFacts(agent),
             ['registered', timestamp(timeMs(agent.registered_time))],
             ['attributes', formatAttributes(agent.agent_info.attributes ?? []) || '-'],
             ['total', amountsText(agent.total_resources)],
@@ -101,6 +102,11 @@ function stateOf({ active, deactivated, drain_info }: AgentState): string {
   if (drain_info !== undefined) return drain_info.state.toLowerCase()
   if (deactivated === true) return 'deactivated'
   return active ? 'active' : 'disconnected'
+}
+
+function drainFacts({ drain_info, estimated_drain_start_time }: AgentState) {
+  if (drain_info === undefined) return []
+  return [['drains since', timestamp(timeMs(estimated_drain_start_time))] as const]
 }
 
 function listing({ color }: Terminal): Listing<AgentState> {
