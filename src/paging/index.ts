@@ -156,7 +156,7 @@ function pageOf(
 function withLists<T>(answer: T, list: (entries: Entries) => unknown[]): T {
   if (answer instanceof Entries) return list(answer) as T
   if (Array.isArray(answer)) return list(new Entries(answer, (item) => item)) as T
-  if (typeof answer !== 'object' || answer === null) return answer
+  if (typeof answer !== 'object' || answer === null || ArrayBuffer.isView(answer)) return answer
   const fields = Object.entries(answer).map(([name, value]) => [name, withLists(value, list)])
   return Object.fromEntries(fields) as T
 }
