@@ -14,7 +14,7 @@ import {
   type SpawnOptions,
   type TimerHandle,
 } from '../ports.ts'
-import { formatIdentity, suffixes } from './record.ts'
+import { formatIdentity, type Identity, suffixes } from './record.ts'
 import { type Behaviour, type Outcome, standardBehaviour } from './scripted-commands.ts'
 
 export type { Behaviour, Outcome } from './scripted-commands.ts'
@@ -101,14 +101,22 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
     }
   }
 
-  function start(spawned: SpawnOptions, behaviour: Behaviour, group?: number): Entry {
-    const pid = nextPid++
+  function newIdentity(): Identity {
+    return { pid: nextPid++, startTime: String(Math.floor(clock.monotonic() / 10)) }
+  }
+
+  function start(
+    spawned: SpawnOptions,
+    behaviour: Behaviour,
+    group?: number,
+    identity = newIdentity(),
+  ): Entry {
+    const { pid } = identity
     const entry: Entry = {
-      pid,
+      ...identity,
       pgid: group ?? (spawned.detached || spawned.record !== undefined ? pid : 1),
       options: spawned,
       behaviour,
-      startTime: String(Math.floor(clock.monotonic() / 10)),
       waiters: [],
       timer: undefined,
       due: Number.POSITIVE_INFINITY,
@@ -158,8 +166,8 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
     throw new ProcessError('SPAWN_FAILED', `cannot claim ${path}: it exists`)
   }
 
-  async function writeIdentity(record: string, entry: Entry): Promise<void> {
-    const line = new TextEncoder().encode(formatIdentity(entry))
+  async function writeIdentity(record: string, identity: Identity): Promise<void> {
+    const line = new TextEncoder().encode(formatIdentity(identity))
     await disk?.writeFile(`${record}${suffixes.shim}`, line)
     await disk?.writeFile(`${record}${suffixes.pid}`, line)
   }
@@ -209,6 +217,9 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
       const boot = boots
       if (record !== undefined) await claim(record)
       const behaviour = record === undefined ? behaviourOf(spawned) : recordedBehaviour(spawned)
+      const identity = newIdentity()
+      // Before it does anything, so that none runs that cannot be found again.
+      if (record !== undefined) await writeIdentity(record, identity)
       if (
         behaviour.stdout !== undefined &&
         spawned.stdoutPath !== undefined &&
@@ -218,13 +229,9 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
         await file.append(new TextEncoder().encode(behaviour.stdout))
         await file.close()
       }
-      // The host may have died meanwhile: then nobody starts anything, and nobody is told.
-      if (boot !== boots) return new Promise(() => undefined)
-      const entry = start(spawned, behaviour)
+      const entry = start(spawned, behaviour, undefined, identity)
       if (record === undefined) return handle(entry, (outcome) => outcome)
-      const started = handle(entry, (outcome) => ({ code: shellStatus(outcome), signal: null }))
-      await writeIdentity(record, entry)
-      return started
+      return handle(entry, (outcome) => ({ code: shellStatus(outcome), signal: null }))
     },
     async adopt(pid, startTime) {
       const entry = table.get(pid)
