@@ -91,7 +91,10 @@ export const SendEvent = message(
 export const EndExecutor = message(
   'END_EXECUTOR',
   'End the tasks and the container, after the grace period by force.',
-  Type.Object({}),
+  Type.Object({
+    /** The grace period is no longer than this, whatever it is otherwise. */
+    max_grace_ms: Type.Optional(Type.Number({ minimum: 0 })),
+  }),
 )
 
 export const agentToExecutor = [StatusTaken, EndTask, SendEvent, EndExecutor] as const

@@ -13,6 +13,7 @@ import {
 } from '../../protocol/container.ts'
 import type { executor as api } from '../../protocol/index.ts'
 import type { Payload } from '../../protocol/message.ts'
+import type { ExecutorId } from '../../protocol/v1/ids.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { Context, Pid, StoreOperation } from '../../src/runtime/index.ts'
 import { commandExecutor, customExecutor, type Place } from '../executor/index.ts'
@@ -30,6 +31,7 @@ import {
   removeTask,
 } from './state.ts'
 import { endTask, preemption, reported } from './statuses.ts'
+import { proceed } from './stop.ts'
 
 export const executors = {
   REPORT_STATUS(state: AgentState, body: Payload<typeof ReportStatus>, cx: Context): void {
@@ -192,11 +194,15 @@ export function event(executor: Executor, body: api.Event, cx: Context): void {
   if (executor.pid !== undefined) cx.send(executor.pid, SendEvent, { event: body })
 }
 
-/** Ends an executor and its tasks; one that was never started is gone at once. */
-export function end(executor: Executor, cx: Context): void {
+/**
+ * Ends an executor and its tasks; one that was never started is gone at once. Its own grace period counts,
+ * unless `maxGraceMs` is shorter.
+ */
+export function end(executor: Executor, cx: Context, maxGraceMs?: number): void {
   if (executor.phase === 'terminated') return
   executor.phase = executor.pid === undefined ? 'terminated' : 'terminating'
-  if (executor.pid !== undefined) cx.send(executor.pid, EndExecutor, {})
+  const limit = maxGraceMs === undefined ? {} : { max_grace_ms: maxGraceMs }
+  if (executor.pid !== undefined) cx.send(executor.pid, EndExecutor, limit)
 }
 
 /** Its actor crashed: nobody watches the container any more, so it is found again and destroyed. */
@@ -232,11 +238,7 @@ function ended(
     if (framework.terminating || task.phase === 'terminated') continue
     endTask(state, task, endOf(task, status, cause), cx)
   }
-  if (!command && state.phase === 'RUNNING') {
-    const framework_id = { value: framework.id }
-    const body = { framework_id, executor_id: info.executor_id, status }
-    cx.send(state.leader?.pid as Pid, ExitedExecutor, body)
-  }
+  if (!command) tellExited(state, framework.id, info.executor_id, status, cx)
   recoveredOne(state, cx)
   settle(state, executor, cx)
 }
@@ -257,6 +259,21 @@ function endOf(
 
 /** Lets go of an executor that has ended and whose tasks are all acknowledged. */
 export function settle(state: AgentState, executor: Executor, cx: Context): void {
+  proceed(state, cx)
+}
+
+/** Gives the master back what it holds for an executor that runs no more, or never did (status -1). */
+export function tellExited(
+  state: AgentState,
+  framework: string,
+  executor_id: ExecutorId,
+  status: number,
+  cx: Context,
+): void {
+  // Otherwise it learns by the next registration.
+  if (state.phase !== 'RUNNING') return
+  const framework_id = { value: framework }
+  cx.send(state.leader?.pid as Pid, ExitedExecutor, { framework_id, executor_id, status })
   if (executor.phase !== 'terminated') return
   const { framework } = executor
   const operations: StoreOperation[] = []
@@ -272,16 +289,5 @@ export function settle(state: AgentState, executor: Executor, cx: Context): void
   discard(state, executor, cx)
   if (removeExecutor(state, executor).frameworkGone) operations.push(deleteFramework(framework.id))
   if (operations.length > 0) cx.job(() => state.store.commit(operations))
-  finishTermination(state, cx)
-}
-
-/** In TERMINATING: the agent ends after its last executor. */
-export function finishTermination(state: AgentState, cx: Context): void {
-  if (state.phase !== 'TERMINATING') return
-  const left = [...state.frameworks.values()].some(({ executors }) => executors.size > 0)
-  if (!left)
-    cx.job(
-      () => state.store.close(),
-      () => cx.raise({ type: 'GONE' }),
-    )
+  proceed(state, cx)
 }

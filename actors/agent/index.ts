@@ -29,6 +29,7 @@ import { recover, recovery } from './recovery.ts'
 import { detect, disconnected, masterLost, obeys, registration, running } from './registration.ts'
 import type { AgentState } from './state.ts'
 import { acknowledge, statuses } from './statuses.ts'
+import { endTasks, stop, stopMs } from './stop.ts'
 
 const messages = [
   ...masterToAgent,
@@ -40,7 +41,7 @@ const messages = [
 const behaviour = statechart<AgentState, typeof messages, AgentArgs>({
   label: 'agent',
   messages,
-  machine: agentMachine({ recover, detect, disconnected, running, terminate }),
+  machine: agentMachine({ recover, detect, disconnected, running, endTasks, terminate }),
   handlers: {
     ...registration,
     ...recovery,
@@ -56,7 +57,7 @@ const behaviour = statechart<AgentState, typeof messages, AgentArgs>({
     },
   },
   exited(state, notice, cx) {
-    if (masterLost(state, notice, cx) || state.stopping) return
+    if (masterLost(state, notice, cx) || state.stop === 'CLOSING') return
     const { pid, reason } = notice
     if (pid === state.detector || pid === state.updates) {
       throw new Error(`${pid} ended: ${describe(reason)}`)
@@ -70,18 +71,7 @@ const behaviour = statechart<AgentState, typeof messages, AgentArgs>({
       }
     }
   },
-  stopping(state, cx) {
-    if (state.options.kill_tasks_on_stop) {
-      cx.raise({ type: 'TERMINATE' })
-      return
-    }
-    // Tasks live on: they are found again at the next start.
-    state.stopping = true
-    cx.job(
-      () => state.store.close(),
-      () => cx.stop(),
-    )
-  },
+  stopping: stop,
 })
 
 /** An agent on prepared arguments. One a node. */
@@ -93,7 +83,7 @@ export function agent(args: AgentArgs): ChildSpec {
     restart: 'transient',
     // A master that does not want it any more ends it, and a host without its agent needs no node.
     significant: true,
-    shutdownMs: 10_000,
+    shutdownMs: stopMs(args.options),
     backoff: { minMs: 100, maxMs: 10_000 },
   })
 }

@@ -13,11 +13,18 @@ import { CleanUpStreams, ResumeUpdates } from '../../protocol/updates.ts'
 import type { KillPolicy } from '../../protocol/v1/command.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { putFramework } from './checkpoints.ts'
-import { end, event, finishTermination, settle } from './executors.ts'
+import { end, event, settle } from './executors.ts'
 import { resendOperations } from './operations.ts'
 import { obeys } from './registration.ts'
-import { type AgentState, type AgentTask, type Framework, forFramework } from './state.ts'
+import {
+  type AgentState,
+  type AgentTask,
+  type Executor,
+  type Framework,
+  forFramework,
+} from './state.ts'
 import { endTask, storeStatus } from './statuses.ts'
+import { proceed } from './stop.ts'
 
 export const ending = {
   KILL_TASK(state: AgentState, body: Payload<typeof KillTask>, cx: Context): void {
@@ -36,12 +43,7 @@ export const ending = {
     if (!obeys(state, body.epoch, cx)) return
     const { framework_id, executor_id } = body
     const executor = state.frameworks.get(framework_id.value)?.executors.get(executor_id.value)
-    if (executor === undefined) return
-    for (const task of [...executor.tasks.values()]) {
-      if (task.phase === 'pending' || task.phase === 'queued') killBeforeDelivery(state, task, cx)
-    }
-    end(executor, cx)
-    settle(state, executor, cx)
+    if (executor !== undefined) shutDownExecutor(state, executor, cx)
   },
   SHUTDOWN_FRAMEWORK(
     state: AgentState,
@@ -110,7 +112,21 @@ export function killTask(
 /** Entry of TERMINATING. */
 export function terminate(state: AgentState, cx: Context): void {
   for (const framework of [...state.frameworks.values()]) shutDownFramework(state, framework, cx)
-  finishTermination(state, cx)
+  proceed(state, cx)
+}
+
+/** Its tasks end with a status each; those that it has not been given yet at once. */
+export function shutDownExecutor(
+  state: AgentState,
+  executor: Executor,
+  cx: Context,
+  maxGraceMs?: number,
+): void {
+  for (const task of [...executor.tasks.values()]) {
+    if (task.phase === 'pending' || task.phase === 'queued') killBeforeDelivery(state, task, cx)
+  }
+  end(executor, cx, maxGraceMs)
+  settle(state, executor, cx)
 }
 
 export function shutDownFramework(state: AgentState, framework: Framework, cx: Context): void {

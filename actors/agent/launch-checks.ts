@@ -25,6 +25,7 @@ export function isSilent(state: AgentState, launch: Launch): string | undefined 
   const framework = state.frameworks.get(launch.framework_info.id?.value ?? '')
   if (launch.framework_info.id === undefined) return 'it names no framework'
   if (framework?.terminating) return 'its framework is terminating'
+  if (state.stop === 'CLOSING') return 'the agent is stopped'
   const id = agentId(state)
   if (launch.tasks.some(({ agent_id }) => agent_id.value !== id)) return 'it is for another agent'
   // Never twice: the messages of a broker might come again (agent.md §15 invariant 4).
@@ -56,6 +57,7 @@ export function refusalOf(
   const problem = idProblem(task.task_id.value) ?? idProblem(executorId)
   if (problem !== undefined) return invalid(`the id of the task or its executor ${problem}`)
   if (state.drain !== undefined) return drop('REASON_AGENT_DRAINING', 'the agent drains')
+  if (state.stop !== undefined) return drop('REASON_AGENT_DRAINING', 'the agent is stopped')
   if (state.taskCount >= tasksMax) {
     return drop('REASON_GC_ERROR', `the agent holds ${tasksMax} tasks, more it does not take`)
   }

@@ -10,10 +10,13 @@ export interface AgentActions {
   readonly detect: (state: AgentState, cx: Context) => void
   readonly disconnected: (state: AgentState, cx: Context) => void
   readonly running: (state: AgentState, cx: Context) => void
+  readonly endTasks: (state: AgentState, cx: Context) => void
   readonly terminate: (state: AgentState, cx: Context) => void
 }
 
-type Event = { readonly type: 'RECOVERED' | 'REGISTERED' | 'DISCONNECT' | 'TERMINATE' | 'GONE' }
+type Event = {
+  readonly type: 'RECOVERED' | 'REGISTERED' | 'DISCONNECT' | 'END_TASKS' | 'TERMINATE' | 'GONE'
+}
 
 interface MachineContext {
   readonly cx: Context
@@ -64,6 +67,7 @@ export function agentMachine(actions: AgentActions) {
       detect: act('detect'),
       disconnected: act('disconnected'),
       running: act('running'),
+      endTasks: act('endTasks'),
       terminate: act('terminate'),
     },
   }).createMachine({
@@ -72,7 +76,11 @@ export function agentMachine(actions: AgentActions) {
       state: newAgentState(input.args, input.cx.monotonic()),
     }),
     initial: 'recovering',
-    on: { TERMINATE: '.terminating' },
+    on: {
+      /** The agent is stopped, and its tasks with it; how they end is told from where it is. */
+      END_TASKS: { actions: 'endTasks' },
+      TERMINATE: '.terminating',
+    },
     states: {
       /** Reads checkpoints, finds containers again, waits for custom executors. */
       recovering: {

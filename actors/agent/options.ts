@@ -26,7 +26,8 @@ export const AgentOptions = Type.Object({
   }),
   kill_tasks_on_stop: Type.Boolean({
     default: false,
-    description: 'end all tasks when the agent is stopped in order; without it they run on',
+    description:
+      'when the agent is stopped in order, end all tasks first and tell how; without it they run on',
   }),
   nats_url: Type.String({
     default: '',

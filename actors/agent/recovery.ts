@@ -205,4 +205,5 @@ function finish(state: AgentState, cx: Context): void {
   if (state.phase !== 'RECOVERING') return
   cx.cancel('recovered')
   cx.raise({ type: 'RECOVERED' })
+  if (state.stop === 'ENDING') cx.raise({ type: 'END_TASKS' })
 }

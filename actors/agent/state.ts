@@ -98,8 +98,8 @@ export interface AgentState {
   /** Highest epoch heard of. */
   epoch: number
   pingTimeoutMs: number
-  /** The node is going down; the tasks are not. */
-  stopping: boolean
+  /** The node is going down: first its tasks do, if they are to, then the agent takes nothing more. */
+  stop: 'ENDING' | 'CLOSING' | undefined
   /** Grows with each attempt to register; answers to older ones are late. */
   attempt: number
   detector: Pid | undefined
@@ -133,7 +133,7 @@ export function newAgentState(args: AgentArgs, startedMs: number): AgentState {
     epoch: 0,
     // Until a master says otherwise (agent.md §2).
     pingTimeoutMs: 75_000,
-    stopping: false,
+    stop: undefined,
     attempt: 0,
     detector: undefined,
     updates: undefined,

@@ -25,6 +25,7 @@ import {
   forFramework,
   removeTask,
 } from './state.ts'
+import { proceed } from './stop.ts'
 
 export const statuses = {
   UPDATE_STORED(state: AgentState, body: Payload<typeof UpdateStored>, cx: Context): void {
@@ -45,11 +46,12 @@ export const statuses = {
     { framework_id, task_id, closed }: Payload<typeof StreamAcknowledged>,
     cx: Context,
   ): void {
-    if (!closed) return
     const task = state.frameworks.get(framework_id.value)?.tasks.get(task_id.value)
-    if (task === undefined) return
-    removeTask(state, task)
-    settle(state, task.executor, cx)
+    if (closed && task !== undefined) {
+      removeTask(state, task)
+      settle(state, task.executor, cx)
+    }
+    proceed(state, cx)
   },
 }
 

@@ -36,8 +36,8 @@ export interface Kill {
   graceMs: number
 }
 
-/** executor-api.md §9.2 */
-const killGraceMs = 3000
+/** Of tasks that name none, ms (executor-api.md §9.2). */
+export const killGraceMs = 3000
 
 export function newCommandState(args: CommandArgs): CommandState {
   return {

@@ -15,6 +15,7 @@ import {
   type CommandState,
   graceOf,
   isPast,
+  killGraceMs,
   terminalStatus,
 } from './command-state.ts'
 import { type ContainerEvents, launch, recover, signal } from './container.ts'
@@ -39,12 +40,11 @@ const behaviour = statechart<CommandState, typeof agentToExecutor, CommandArgs>(
     END_TASK(state, { kill_policy }, cx) {
       kill(state, graceOf(state.args.task, kill_policy), cx)
     },
-    END_EXECUTOR(state, _, cx) {
-      kill(
-        state,
-        Math.min(graceOf(state.args.task, undefined), state.args.place.shutdownGraceMs),
-        cx,
-      )
+    END_EXECUTOR(state, { max_grace_ms = Number.POSITIVE_INFINITY }, cx) {
+      const { task, place } = state.args
+      const own = task.kill_policy?.grace_period
+      const graceMs = durationMs(own) ?? Math.min(killGraceMs, place.shutdownGraceMs)
+      kill(state, Math.min(graceMs, max_grace_ms), cx)
     },
   },
 })

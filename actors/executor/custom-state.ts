@@ -37,7 +37,8 @@ export interface CustomState {
   subscribed: boolean
   /** False once the broker said that nobody listens to its events. */
   listening: boolean
-  shuttingDown: boolean
+  /** Monotonic time of its end by force; infinite until it is told to shut down. */
+  forceMs: number
   /** Why the agent destroys it, if it does. */
   cause: Cause | undefined
   exit: { readonly status: ExitStatus; readonly failure: string | undefined } | undefined
@@ -50,7 +51,7 @@ export function newCustomState(args: CustomArgs): CustomState {
     format: 'msgpack',
     subscribed: false,
     listening: false,
-    shuttingDown: false,
+    forceMs: Number.POSITIVE_INFINITY,
     cause: undefined,
     exit: undefined,
   }

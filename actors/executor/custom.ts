@@ -48,9 +48,13 @@ const behaviour = statechart<CustomState, typeof agentToExecutor, CustomArgs>({
     SEND_EVENT(state, { event }, cx) {
       publish(state, event as api.Event, cx)
     },
-    END_EXECUTOR(state, _, cx) {
-      if (state.shuttingDown) return
-      state.shuttingDown = true
+    END_EXECUTOR(state, { max_grace_ms = Number.POSITIVE_INFINITY }, cx) {
+      const graceMs = Math.min(state.args.place.shutdownGraceMs, max_grace_ms)
+      const forceMs = cx.monotonic() + graceMs
+      // Said again, it may shorten the grace period, never extend it.
+      if (forceMs >= state.forceMs) return
+      state.forceMs = forceMs
+      cx.after('force', graceMs, () => signal(state.container, 'SIGKILL', cx))
       cx.raise({ type: 'SHUTDOWN' })
     },
   },
@@ -185,7 +189,7 @@ function take(state: CustomState, call: api.Call, cx: Context): Failure | undefi
 
 function subscribe(state: CustomState, call: api.CallOf<'SUBSCRIBE'>, cx: Context): void {
   state.listening = true
-  if (state.shuttingDown || state.cause !== undefined) {
+  if (state.forceMs < Number.POSITIVE_INFINITY || state.cause !== undefined) {
     publish(state, { type: 'SHUTDOWN' }, cx)
     return
   }

@@ -1,5 +1,6 @@
 /** An agent process on a real broker, with real commands: what holds when it is killed. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'nats'
@@ -25,6 +26,8 @@ interface World {
   start(): Promise<void>
   /** kill -9 */
   kill(): Promise<void>
+  /** SIGTERM; returns its exit code. */
+  stop(): Promise<number | null>
   run(id: string, command: string): void
   ends(id: string): Promise<void>
 }
@@ -47,6 +50,13 @@ async function world(options: object = {}): Promise<World> {
   const workDir = temporaryDirectory('agent')
   workDirs.push(workDir)
   let agent: ChildProcess | undefined
+  async function end(signal: NodeJS.Signals): Promise<number | null> {
+    if (agent === undefined) throw new Error('the agent does not run')
+    const exited = once(agent, 'exit')
+    agent.kill(signal)
+    await exited
+    return agent.exitCode
+  }
   return {
     master,
     node,
@@ -57,11 +67,9 @@ async function world(options: object = {}): Promise<World> {
       await until(() => master.agents.size === 1, { what: 'the agent to register' })
     },
     async kill() {
-      if (agent === undefined) throw new Error('the agent does not run')
-      const exited = new Promise((resolve) => agent?.once('exit', resolve))
-      agent.kill('SIGKILL')
-      await exited
+      await end('SIGKILL')
     },
+    stop: () => end('SIGTERM'),
     run: (id, command) => master.run(node, [commandTask(id, command)]),
     ends: async (id) => {
       await until(() => master.statusesOf(id).some((state) => terminal.test(state)), {
@@ -249,15 +257,39 @@ test('a burst under kill -9: every task starts at most once and ends exactly onc
   assert.is(new Set(starts).size, starts.length)
 })
 
-test('a custom executor runs several tasks in one process and outlives its agent', async () => {
-  const { master, node, start, kill, ends } = await world()
-  await start()
+/** That of examples/custom-executor.ts, and tasks for it, which last so many ms. */
+function exampleExecutor() {
   const program = `exec ${process.execPath} --import ${join(root, 'node_modules/tsx/dist/loader.mjs')} ${join(root, 'examples/custom-executor.ts')}`
   const executor = { executor_id: { value: 'many' }, command: { value: program } }
   const task = (id: string, ms: number) => {
     const { command: _, ...rest } = commandTask(id, '')
     return { ...rest, executor, data: new TextEncoder().encode(String(ms)) }
   }
+  return { executor, task }
+}
+
+test('told to end its tasks when it is stopped, the agent goes when they are known to be killed', async () => {
+  const { master, node, start, stop, run } = await world({ kill_tasks_on_stop: true })
+  await start()
+  run('polite', 'sleep 1000')
+  run('deaf', 'trap "" TERM; while :; do sleep 0.05; done')
+  const { executor, task } = exampleExecutor()
+  master.run(node, [task('counts', 1_000_000)], { executor })
+  const ids = ['polite', 'deaf', 'counts']
+  for (const id of ids) {
+    await until(() => master.statusesOf(id).includes('TASK_RUNNING'), { what: `${id} to run` })
+  }
+  assert.is(await stop(), 0)
+  for (const id of ids) assert.is(master.lastStatus(id)?.state, 'TASK_KILLED', id)
+  await start()
+  const again = master.heard.findLast(({ type }) => type === 'REREGISTER_AGENT')
+  assert.equal((again!.body as { tasks: unknown[] }).tasks, [])
+})
+
+test('a custom executor runs several tasks in one process and outlives its agent', async () => {
+  const { master, node, start, kill, ends } = await world()
+  await start()
+  const { executor, task } = exampleExecutor()
   master.run(node, [task('one', 50), task('two', 50)], { executor })
   await ends('one')
   await ends('two')

@@ -12,7 +12,7 @@ import type { OfferOperation } from '../../protocol/v1/offer.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
 import { formatResources, resources } from '../../src/resources/index.ts'
 import type { Node } from '../../src/runtime/index.ts'
-import { type World, world } from './nodes.ts'
+import { type World, type WorldOptions, world } from './nodes.ts'
 import { type ScriptedMaster, scriptedMaster } from './scripted-master.ts'
 
 /** One agent with real parts in memory, and a master that sends it what the test says. */
@@ -25,8 +25,11 @@ export class AgentLab {
 
   #options: Partial<AgentOptions> = {}
 
-  static async start(options: Partial<AgentOptions> = {}): Promise<AgentLab> {
-    const w = world()
+  static async start(
+    options: Partial<AgentOptions> = {},
+    worldOptions: WorldOptions = {},
+  ): Promise<AgentLab> {
+    const w = world(worldOptions)
     const master = scriptedMaster()
     const lab = new AgentLab(w, master, await w.start('m', { children: [master.spec] }))
     lab.#options = options
@@ -69,6 +72,13 @@ export class AgentLab {
     await this.startAgent()
   }
 
+  /** The host goes down with all that runs on it, and the agent is started again. */
+  async reboot(more: Partial<AgentOptions> = {}): Promise<void> {
+    await this.world.crash(this.agent)
+    this.world.ports('a').crashHost()
+    await this.startAgent(more)
+  }
+
   /** Launches tasks and settles; those without a script run until they are killed. */
   async run(tasks: readonly TaskInfo[], rest: Partial<Payload<typeof RunTasks>> = {}) {
     this.master.run(this.node, tasks, rest)
@@ -79,6 +89,12 @@ export class AgentLab {
   get alive(): string[] {
     const { processes } = this.world.ports('a')
     return processes.running().map(({ options: { args } }) => args.at(-1) ?? '')
+  }
+
+  /** State and reason of the last status of a task that the master heard. */
+  outcome(task: string): [state?: string, reason?: string] {
+    const status = this.master.lastStatus(task)
+    return status === undefined ? [] : [status.state, status.reason ?? '']
   }
 
   /** Version of the agent's last report. */

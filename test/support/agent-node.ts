@@ -15,7 +15,8 @@ const options = Value.Default(agent.options, given) as Parameters<typeof agent.c
 const context = { ports, cluster: 'meseta', node: name }
 try {
   const children = await agent.children(options, context)
-  await startNode({ name, ports, children, onFailure: () => process.exit(1) })
+  const node = await startNode({ name, ports, children, onFailure: () => process.exit(1) })
+  process.once('SIGTERM', () => node.stop().then(() => process.exit(0)))
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
   process.exit(1)
