@@ -96,7 +96,9 @@ function endOf(
   }
   if (kill !== undefined) return { state: 'TASK_KILLED', message }
   if (exit?.failure === undefined) {
-    return { state: exit?.status === 0 ? 'TASK_FINISHED' : 'TASK_FAILED', message }
+    if (exit?.status === 0) return { state: 'TASK_FINISHED', message }
+    const lost = exit?.status === undefined && { reason: 'REASON_EXECUTOR_TERMINATED' as const }
+    return { state: 'TASK_FAILED', ...lost, message }
   }
   if (args.recovered === undefined) {
     return { state: 'TASK_FAILED', reason: 'REASON_CONTAINER_LAUNCH_FAILED', message }

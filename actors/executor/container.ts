@@ -34,7 +34,7 @@ export function newContainer(run: Run): Container {
 export interface ContainerEvents {
   /** The command runs. */
   readonly started: () => void
-  /** It has ended, or could not be started: then with the reason. Exactly once. */
+  /** It has ended, perhaps with a status that is lost, or was not started: then with the reason. Once. */
   readonly ended: (status: ExitStatus, failure?: string) => void
 }
 
@@ -70,7 +70,7 @@ export function recover(container: Container, cx: Context, events: ContainerEven
       if (found === 'NEVER_STARTED') {
         end(container, undefined, events, 'the agent was restarted before it could be started')
       } else if (found === 'LOST') {
-        end(container, undefined, events, 'its exit status was lost')
+        end(container, undefined, events)
       } else if ('status' in found) {
         events.started()
         end(container, found.status, events)
@@ -117,12 +117,11 @@ function watch(
     async () => {
       const { code } = await handle.exited
       // Started by another: then only its file can tell, which is written in a moment.
-      return code ?? readExit(container.run, ports)
+      return code ?? statusOf(container.run, ports)
     },
     (outcome) => {
       if (!outcome.ok) throw outcome.error
-      const lost = outcome.value === undefined ? 'its exit status was lost' : undefined
-      end(container, outcome.value, events, lost)
+      end(container, outcome.value, events)
     },
   )
 }
@@ -144,15 +143,21 @@ async function find(run: Run, ports: Ports): Promise<Found> {
   if (shim === undefined) return 'NEVER_STARTED'
   const handle = await ports.processes.adopt(shim.pid, shim.startTime)
   if (handle !== undefined) return handle
+  const status = await statusOf(run, ports)
+  return status === undefined ? 'LOST' : { status }
+}
+
+/** That of a command whose watched process is gone. */
+async function statusOf(run: Run, ports: Ports): Promise<ExitStatus> {
   const status = await readExit(run, ports)
-  if (status !== undefined) return { status }
+  if (status !== undefined) return status
   // Its watcher was killed: nobody will ever wait for the command, so it goes too.
   const command = await readIdentity(`${run.control}${suffixes.pid}`, ports)
   if (command !== undefined) {
     const alive = await ports.processes.adopt(command.pid, command.startTime)
     if (alive !== undefined) ports.processes.kill(command.pid, 'SIGKILL', true)
   }
-  return 'LOST'
+  return undefined
 }
 
 /** Who may start the command: the process whose identity is returned, or nobody any more. */

@@ -36,6 +36,8 @@ import { argvOf, commandVariables, placeVariables } from './environment.ts'
 
 /** Pause between two calls to an executor that has not subscribed again, ms. */
 const callBackMs = 250
+/** How long a broker may take to hand over what a program said before it ended, ms. */
+const lastWordsMs = 1000
 
 const behaviour = statechart<CustomState, typeof agentToExecutor, CustomArgs>({
   label: 'custom executor',
@@ -87,7 +89,7 @@ function begin(state: CustomState, cx: Context): void {
     started: () => undefined,
     ended(status, failure) {
       state.exit = { status, failure }
-      cx.raise({ type: 'ENDED' })
+      afterItsWords(cx, () => cx.raise({ type: 'ENDED' }))
     },
   }
   cx.subscribe(names.executorCall(addressOf(state)), (delivery) => receive(state, delivery, cx))
@@ -232,7 +234,17 @@ function registered(state: CustomState, cx: Context): void {
 function shutDown(state: CustomState, cx: Context): void {
   cx.cancel('registration')
   publish(state, { type: 'SHUTDOWN' }, cx)
-  cx.after('force', state.args.place.shutdownGraceMs, () => signal(state.container, 'SIGKILL', cx))
+}
+
+/**
+ * Runs `then` when what the program published before its end has been served: the broker may be slower
+ * than the news of that end. What goes through it now comes after that.
+ */
+function afterItsWords(cx: Context, then: () => void): void {
+  const inbox = `_INBOX.${cx.newId()}`
+  cx.subscribe(inbox, then)
+  cx.publish(inbox, new Uint8Array())
+  cx.after('last words', lastWordsMs, then)
 }
 
 function destroy(state: CustomState, cause: Cause, cx: Context): void {
