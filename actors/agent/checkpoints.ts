@@ -26,6 +26,8 @@ export interface ExecutorRecord {
   readonly framework_id: string
   readonly info: ExecutorInfo
   readonly container_id: string
+  /** It was given a task. */
+  readonly used?: boolean
 }
 
 export interface TaskRecord {

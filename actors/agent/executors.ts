@@ -17,7 +17,7 @@ import type { ExecutorId } from '../../protocol/v1/ids.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { Context, Pid, StoreOperation } from '../../src/runtime/index.ts'
 import { commandExecutor, customExecutor, type Place } from '../executor/index.ts'
-import { deleteExecutor, deleteFramework, deleteTask } from './checkpoints.ts'
+import { deleteExecutor, deleteFramework, deleteTask, putExecutor } from './checkpoints.ts'
 import { discard } from './gc.ts'
 import { type RunIds, runOf } from './paths.ts'
 import { recoveredOne } from './recovery.ts'
@@ -112,9 +112,18 @@ export function startExecutor(
       ...shared,
       task: task.info,
       switchUser: options.switch_user,
-      ...(recovered ? { recovered: task.statuses.length === 0 ? 'NONE' : task.state } : {}),
+      ...(recovered ? formerLife(task) : {}),
     }),
   )
+}
+
+/** What a command task told before its agent was restarted. */
+function formerLife({ statuses, state }: AgentTask) {
+  const running = statuses.find((status) => status.state === 'TASK_RUNNING')?.timestamp
+  return {
+    recovered: statuses.length === 0 ? 'NONE' : state,
+    ...(running !== undefined && { runningSinceMs: running * 1000 }),
+  } as const
 }
 
 /** executor-api.md §4 */
@@ -165,19 +174,20 @@ function subscribed(
     },
     cx,
   )
-  deliver(executor, cx)
+  deliver(state, executor, cx)
 }
 
-function hasWork({ tasks }: Executor): boolean {
+/** Whether it has tasks that have not ended. */
+export function hasWork({ tasks }: Executor): boolean {
   return [...tasks.values()].some(({ phase }) => phase !== 'terminated')
 }
 
 /** Gives a subscribed executor what is queued for it, in the order of arrival, groups as one. */
-export function deliver(executor: Executor, cx: Context): void {
+export function deliver(state: AgentState, executor: Executor, cx: Context): void {
   if (executor.phase !== 'running') return
   for (const task of executor.tasks.values()) {
     if (task.phase !== 'queued') continue
-    executor.used = true
+    if (!executor.used) use(state, executor, cx)
     if (task.group === undefined) {
       task.phase = 'launched'
       event(executor, { type: 'LAUNCH', launch: { task: task.info } }, cx)
@@ -188,6 +198,14 @@ export function deliver(executor: Executor, cx: Context): void {
     const tasks = members.map(({ info }) => info)
     event(executor, { type: 'LAUNCH_GROUP', launch_group: { task_group: { tasks } } }, cx)
   }
+}
+
+/** From now on it is not ended for having nothing to do, not even by the agent's next life. */
+function use(state: AgentState, executor: Executor, cx: Context): void {
+  const { framework, info, container } = executor
+  executor.used = true
+  const record = { framework_id: framework.id, info, container_id: container, used: true }
+  cx.job(() => state.store.commit([putExecutor(record)]))
 }
 
 export function event(executor: Executor, body: api.Event, cx: Context): void {
@@ -241,6 +259,21 @@ function ended(
   if (!command) tellExited(state, framework.id, info.executor_id, status, cx)
   recoveredOne(state, cx)
   settle(state, executor, cx)
+  proceed(state, cx)
+}
+
+/** Gives the master back what it holds for an executor that runs no more, or never did (status -1). */
+export function tellExited(
+  state: AgentState,
+  framework: string,
+  executor_id: ExecutorId,
+  status: number,
+  cx: Context,
+): void {
+  // Otherwise it learns by the next registration.
+  if (state.phase !== 'RUNNING') return
+  const framework_id = { value: framework }
+  cx.send(state.leader?.pid as Pid, ExitedExecutor, { framework_id, executor_id, status })
 }
 
 function endOf(
@@ -259,23 +292,10 @@ function endOf(
 
 /** Lets go of an executor that has ended and whose tasks are all acknowledged. */
 export function settle(state: AgentState, executor: Executor, cx: Context): void {
-  proceed(state, cx)
-}
-
-/** Gives the master back what it holds for an executor that runs no more, or never did (status -1). */
-export function tellExited(
-  state: AgentState,
-  framework: string,
-  executor_id: ExecutorId,
-  status: number,
-  cx: Context,
-): void {
-  // Otherwise it learns by the next registration.
-  if (state.phase !== 'RUNNING') return
-  const framework_id = { value: framework }
-  cx.send(state.leader?.pid as Pid, ExitedExecutor, { framework_id, executor_id, status })
   if (executor.phase !== 'terminated') return
   const { framework } = executor
+  // Let go of already; its id may be another's.
+  if (framework.executors.get(executor.info.executor_id.value) !== executor) return
   const operations: StoreOperation[] = []
   if (framework.terminating) {
     for (const task of [...executor.tasks.values()]) {

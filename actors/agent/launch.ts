@@ -9,8 +9,9 @@ import type { TaskInfo } from '../../protocol/v1/task.ts'
 import { needsCheckpoint, resources as resourcesOf } from '../../src/resources/index.ts'
 import { type Context, type Disk, DiskError, type StoreOperation } from '../../src/runtime/index.ts'
 import { putExecutor, putFramework, putTask } from './checkpoints.ts'
-import { deliver, end, idsOf, settle, startExecutor } from './executors.ts'
+import { deliver, end, hasWork, idsOf, settle, startExecutor, tellExited } from './executors.ts'
 import { keep } from './gc.ts'
+import { shutDownExecutor } from './kill.ts'
 import { isSilent, refusalOf } from './launch-checks.ts'
 import { whenWritten } from './operations.ts'
 import { latestPath, runOf } from './paths.ts'
@@ -21,6 +22,7 @@ import {
   addExecutor,
   addTask,
   type Executor,
+  forFramework,
   frameworkOf,
 } from './state.ts'
 import { endTask, storeStatus } from './statuses.ts'
@@ -66,19 +68,21 @@ function refuse(state: AgentState, launch: Launch, cx: Context): readonly TaskIn
   const framework = state.frameworks.get(id)
   const refusals = launch.tasks.map((task) => refusalOf(state, framework, launch, task))
   const first = refusals.find((refusal) => refusal !== undefined)
-  return launch.tasks.filter((task, index) => {
+  const accepted = launch.tasks.filter((task, index) => {
     const refusal = launch.group ? first : refusals[index]
     if (refusal === undefined) return true
     const executor = launch.executor?.executor_id ?? { value: task.task_id.value }
     storeStatus(state, id, { task_id: task.task_id, executor_id: executor, ...refusal }, cx)
-    const known = framework?.executors.get(executor.value)
-    // A misunderstanding about who runs: the live one goes, so that both sides agree (row 14).
-    if (launch.launch_executor && launch.executor !== undefined && known !== undefined) {
-      end(known, cx)
-      settle(state, known, cx)
-    }
     return false
   })
+  const wanted = launch.launch_executor ? launch.executor?.executor_id : undefined
+  if (accepted.length > 0 || wanted === undefined) return accepted
+  const known = framework?.executors.get(wanted.value)
+  // The master reckons with an executor that will not be.
+  if (known === undefined || known.phase === 'terminated') tellExited(state, id, wanted, -1, cx)
+  // A misunderstanding about who runs: the live one goes, so that both sides agree (row 14).
+  else shutDownExecutor(state, known, cx)
+  return accepted
 }
 
 /** The executor that is made up for a command task (executor-api.md §9.3). */
@@ -95,35 +99,33 @@ export function commandInfo(task: TaskInfo): ExecutorInfo {
   }
 }
 
+/** Writes tasks down and makes their place. The first tasks of an executor bring its sandbox and its start. */
 function checkpoint(
   state: AgentState,
   executor: Executor,
   tasks: readonly AgentTask[],
   cx: Context,
 ): void {
-  const { framework, command, info, container } = executor
-  const framework_id = framework.id
-  const executor_id = info.executor_id.value
-  const isNew = executor.pid === undefined && executor.tasks.size === tasks.length
-  const operations: StoreOperation[] = [putFramework(framework.info)]
-  if (isNew && !command)
-    operations.push(putExecutor({ framework_id, info, container_id: container }))
-  for (const task of tasks) {
-    const record = { framework_id, executor_id, info: task.info }
-    operations.push(putTask(command ? { ...record, container_id: container } : record))
-  }
+  const { framework, info } = executor
+  const isFirst = executor.pid === undefined && executor.tasks.size === tasks.length
   const ids = idsOf(state, executor)
   const { work_dir } = state.options
-  if (isNew) keep(state, ids)
+  if (isFirst) keep(state, ids)
   const { sandbox } = runOf(work_dir, ids)
-  const consumers = [...(isNew ? [info] : []), ...tasks.map((task) => task.info)]
+  const consumers = [...(isFirst ? [info] : []), ...tasks.map((task) => task.info)]
   const used = consumers.flatMap(({ resources = [] }) => resources)
   const { disk } = cx.ports
   const makePlace = async () => {
-    if (isNew) await makeSandbox(disk, sandbox, latestPath(work_dir, ids))
+    if (isFirst) await makeSandbox(disk, sandbox, latestPath(work_dir, ids))
     await linkVolumes(disk, work_dir, sandbox, used)
   }
-  const start = () =>
+  const start = () => {
+    // A record of those killed meanwhile would stay: they may be acknowledged and forgotten already.
+    if (framework.terminating || !hasWork(executor)) {
+      checkpointed(state, executor, tasks, { isFirst, failure: undefined }, cx)
+      return
+    }
+    const operations = recordsOf(executor, tasks, isFirst)
     cx.job(
       async () => {
         // Both at once; the sandbox may fail, the commit must not.
@@ -135,12 +137,31 @@ function checkpoint(
       },
       (outcome) => {
         if (!outcome.ok) throw outcome.error
-        checkpointed(state, executor, tasks, outcome.value, cx)
+        checkpointed(state, executor, tasks, { isFirst, failure: outcome.value }, cx)
       },
     )
+  }
   // Its volumes may be those of an operation that came just before; other tasks need not wait for it.
   if (resourcesOf(used).some(needsCheckpoint)) whenWritten(state, start)
   else start()
+}
+
+function recordsOf(
+  { framework, command, info, container }: Executor,
+  tasks: readonly AgentTask[],
+  isFirst: boolean,
+): StoreOperation[] {
+  const framework_id = framework.id
+  const executor_id = info.executor_id.value
+  const operations = [putFramework(framework.info)]
+  if (isFirst && !command)
+    operations.push(putExecutor({ framework_id, info, container_id: container }))
+  for (const task of tasks) {
+    if (task.phase !== 'pending') continue
+    const record = { framework_id, executor_id, info: task.info }
+    operations.push(putTask(command ? { ...record, container_id: container } : record))
+  }
+  return operations
 }
 
 /** The link `latest` follows the newest run. */
@@ -168,29 +189,41 @@ function checkpointed(
   state: AgentState,
   executor: Executor,
   tasks: readonly AgentTask[],
-  failure: string | undefined,
+  { isFirst, failure }: { readonly isFirst: boolean; readonly failure: string | undefined },
   cx: Context,
 ): void {
-  if (executor.framework.terminating) {
+  const { framework, command, info } = executor
+  if (framework.terminating) {
     end(executor, cx)
     settle(state, executor, cx)
     return
   }
-  // Those killed meanwhile are terminated.
-  const alive = tasks.filter(({ phase }) => phase === 'pending')
-  for (const task of alive) task.phase = executor.command ? 'launched' : 'queued'
   if (failure !== undefined) {
-    for (const task of alive) {
-      const message = `the sandbox could not be made: ${failure}`
-      const reason = 'REASON_CONTAINER_LAUNCH_FAILED'
-      endTask(state, task, { state: 'TASK_FAILED', reason, message }, cx)
+    // Without a sandbox there is no executor, whoever else waits for it.
+    for (const task of isFirst ? [...executor.tasks.values()] : tasks) {
+      if (task.phase !== 'terminated') dropPlaceless(state, task, failure, cx)
     }
   }
-  const wanted = [...executor.tasks.values()].some(({ phase }) => phase !== 'terminated')
-  if (executor.pid !== undefined) deliver(executor, cx)
-  else if (wanted) startExecutor(state, executor, false, cx)
+  // Those killed meanwhile are terminated.
+  for (const task of tasks) {
+    if (task.phase === 'pending') task.phase = command ? 'launched' : 'queued'
+  }
+  if (executor.pid !== undefined) deliver(state, executor, cx)
+  // Its first tasks start it, with all that is queued by then.
+  else if (!isFirst) return
+  else if (hasWork(executor)) startExecutor(state, executor, false, cx)
   else {
+    if (!command) tellExited(state, framework.id, info.executor_id, -1, cx)
     executor.phase = 'terminated'
     settle(state, executor, cx)
   }
+}
+
+function dropPlaceless(state: AgentState, task: AgentTask, failure: string, cx: Context): void {
+  const status = {
+    state: forFramework(task.executor.framework.info, 'TASK_DROPPED'),
+    reason: 'REASON_EXECUTOR_TERMINATED',
+    message: `the sandbox could not be made: ${failure}`,
+  } as const
+  endTask(state, task, status, cx)
 }

@@ -16,7 +16,7 @@ import {
   putBoot,
   readCheckpoints,
 } from './checkpoints.ts'
-import { end, startExecutor } from './executors.ts'
+import { settle, startExecutor } from './executors.ts'
 import { watchDisk } from './gc.ts'
 import { shutDownFramework } from './kill.ts'
 import { commandInfo } from './launch.ts'
@@ -98,8 +98,13 @@ function restore(state: AgentState, found: Checkpoints, streams: Streams, cx: Co
   }
   if (rebooted && !isSame && found.info !== undefined) forget(state, found, operations, cx)
   else {
-    const executors = [...state.frameworks.values()].flatMap((each) => [...each.executors.values()])
-    for (const executor of executors) revive(state, executor, rebooted, cx)
+    for (const framework of [...state.frameworks.values()]) {
+      for (const executor of [...framework.executors.values()]) {
+        revive(state, executor, rebooted, cx)
+      }
+      // Those that do not checkpoint lose their tasks with the agent (agent.md §4).
+      if (!rebooted && framework.info.checkpoint !== true) shutDownFramework(state, framework, cx)
+    }
   }
   cx.job(
     () => state.store.commit(operations),
@@ -121,10 +126,10 @@ function rebuild(state: AgentState, found: Checkpoints, streams: Streams): void 
   const statuses = new Map<string, readonly TaskStatus[]>(
     streams.map((each) => [`${each.framework_id.value}/${each.task_id.value}`, each.statuses]),
   )
-  for (const { framework_id, info, container_id } of found.executors) {
+  for (const { framework_id, info, container_id, used = false } of found.executors) {
     const framework = infos.get(framework_id)
     if (framework === undefined) continue
-    addExecutor(frameworkOf(state, framework), info, container_id, false)
+    addExecutor(frameworkOf(state, framework), info, container_id, false).used = used
   }
   for (const { framework_id, executor_id, info, container_id } of found.tasks) {
     const frameworkInfo = infos.get(framework_id)
@@ -145,7 +150,7 @@ function rebuild(state: AgentState, found: Checkpoints, streams: Streams): void 
 }
 
 function revive(state: AgentState, executor: Executor, rebooted: boolean, cx: Context): void {
-  const { framework, command, tasks } = executor
+  const { command, tasks } = executor
   const over = [...tasks.values()].every((task) => isTerminal(task.state))
   if (rebooted || (command && over)) {
     executor.phase = 'terminated'
@@ -155,16 +160,11 @@ function revive(state: AgentState, executor: Executor, rebooted: boolean, cx: Co
       const reason = 'REASON_EXECUTOR_TERMINATED'
       endTask(state, task, { state: 'TASK_FAILED', reason, message }, cx)
     }
+    // One that had nothing to do leaves nobody to wait for.
+    settle(state, executor, cx)
     return
   }
   startExecutor(state, executor, true, cx)
-  // Frameworks that do not checkpoint lose their tasks with the agent (agent.md §4).
-  if (framework.info.checkpoint !== true) {
-    if (framework.terminating) end(executor, cx)
-    else if ([...framework.executors.values()].at(-1) === executor) {
-      shutDownFramework(state, framework, cx)
-    }
-  }
 }
 
 /** After a reboot with other resources it is another agent: nothing of the former one counts. */

@@ -11,7 +11,7 @@ import type { TaskInfo } from '../../protocol/v1/task.ts'
 import { resources } from '../../src/resources/index.ts'
 import type { Pid, Store } from '../../src/runtime/index.ts'
 import type { ResourceEstimator } from './estimators.ts'
-import { type Ledger, newLedger } from './ledger.ts'
+import { hex, type Ledger, newLedger } from './ledger.ts'
 import type { AgentOptions } from './options.ts'
 import type { AgentArgs } from './prepare.ts'
 import type { QosController } from './qos.ts'
@@ -40,6 +40,8 @@ export interface AgentTask {
   state: TaskState
   /** The latest status of each run of equal states. */
   readonly statuses: TaskStatus[]
+  /** Uuids, in hex, of all statuses that were applied: a repeated one is no news. */
+  readonly applied: Set<string>
   /** The last status sent to the master. */
   forwarded: TaskStatus | undefined
 }
@@ -220,6 +222,7 @@ export function addTask(
     phase: 'pending',
     state: 'TASK_STAGING',
     statuses: [],
+    applied: new Set(),
     forwarded: undefined,
   }
   executor.tasks.set(info.task_id.value, task)
@@ -228,9 +231,12 @@ export function addTask(
   return task
 }
 
-/** Takes a status into account; false if the task has ended before (agent.md §7). */
+/** Takes a status into account, once; false if the task has ended before (agent.md §7). */
 export function applyStatus(task: AgentTask, status: TaskStatus): boolean {
   if (task.phase === 'terminated') return false
+  const uuid = hex(status.uuid ?? new Uint8Array())
+  if (task.applied.has(uuid)) return true
+  task.applied.add(uuid)
   task.state = status.state
   if (isTerminal(status.state)) task.phase = 'terminated'
   const { data: _, ...kept } = status

@@ -17,6 +17,8 @@ export interface CommandArgs {
   readonly switchUser: boolean
   /** Absent for a new task; else the last state stored by a former life of the agent. */
   readonly recovered?: TaskState | 'NONE'
+  /** When that former life found it running, ms since the epoch: monotonic time does not survive. */
+  readonly runningSinceMs?: number
 }
 
 export interface CommandState {

@@ -124,7 +124,9 @@ function reportRunning(state: CommandState, cx: Context): void {
   if (!isPast(state.args.recovered, 'TASK_RUNNING')) report(state, { state: 'TASK_RUNNING' }, cx)
   const limitMs = durationMs(state.args.task.max_completion_time)
   if (limitMs !== undefined) {
-    cx.after('max completion time', limitMs, () => {
+    const { runningSinceMs = cx.now() } = state.args
+    const leftMs = Math.min(limitMs, Math.max(0, runningSinceMs + limitMs - cx.now()))
+    cx.after('max completion time', leftMs, () => {
       // No grace, no TASK_KILLING (executor-api.md §9.1).
       if (state.kill === undefined) state.timedOut = true
       signal(state.container, 'SIGKILL', cx)

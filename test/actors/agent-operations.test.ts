@@ -173,6 +173,22 @@ test('a task finds its volume in its sandbox, though both were ordered at once',
   await lab.world.stop()
 })
 
+test('a task that is killed while it waits for its volume is forgotten when that is told', async () => {
+  const lab = await withVolume()
+  await lab.done(create(volume('v2', 40)))
+  const latencyMs = (operation: string) => (operation === 'removeTree' ? 60_000 : 0)
+  lab.world.ports('a').disk.setFaults({ latencyMs })
+  lab.apply(destroy(volume('v2', 40)))
+  await lab.run([commandTask('t1', 'true', { resources: [volume('v1', 40)] })])
+  await lab.run([commandTask('t2', 'sleep infinity')])
+  lab.master.kill(lab.node, 't1')
+  await lab.world.advance(100_000)
+  await lab.restart()
+  await lab.world.advance(1000)
+  assert.equal(lab.master.statusesOf('t1'), ['TASK_KILLED'])
+  await lab.world.stop()
+})
+
 test('other tasks do not wait until the data of a volume is removed', async () => {
   const lab = await withVolume()
   const isRemoval = (operation: string) => operation === 'removeTree'
