@@ -28,7 +28,7 @@ import { type ChildSpec, type Context, type Pid, table } from '../../src/runtime
 /** What all agents of a node have in common; one object for all of them. */
 export interface Script {
   readonly resources: readonly Resource[]
-  /** From TASK_RUNNING to TASK_FINISHED, ms. Negative: never. */
+  /** From TASK_RUNNING to TASK_FINISHED, ms, of a task whose command is no `sleep`. Negative: never. */
   readonly taskMs: number
   /** Longest wait before the first attempt to register, ms. */
   readonly backoffMs: number
@@ -223,8 +223,14 @@ function launch(
   const task: SimulatedTask = { info, framework, executor, state: 'TASK_STAGING', statuses: [] }
   state.tasks.set(key, task)
   report(state, task, 'TASK_RUNNING', cx)
-  const { taskMs } = state.script
+  const taskMs = durationOf(info) ?? state.script.taskMs
   if (taskMs >= 0) cx.after(key, taskMs, () => end(state, task, 'TASK_FINISHED', cx))
+}
+
+/** What a command says that does nothing but wait, ms. */
+function durationOf({ command }: TaskInfo): number | undefined {
+  const seconds = /^sleep (\d+(?:\.\d+)?)$/.exec(command?.value ?? '')?.[1]
+  return seconds === undefined ? undefined : Number(seconds) * 1000
 }
 
 function end(state: State, task: SimulatedTask, last: TaskState, cx: Context): void {

@@ -60,7 +60,8 @@ export default nodeModule({
       default: 'cpus:24;mem:4096;disk:4096;ports:[31000-32000]',
     }),
     task_ms: Type.Integer({
-      description: 'how long a task runs, in milliseconds; -1: for ever',
+      description:
+        'how long a task runs, in milliseconds, if its command is not `sleep SECONDS`; -1: for ever',
       default: 0,
       minimum: -1,
     }),

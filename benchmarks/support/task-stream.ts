@@ -12,7 +12,7 @@ export interface TaskStreamOptions {
   /** At most so many on one offer. */
   readonly perOffer: number
   readonly each: Request
-  readonly command: string
+  readonly command: string | (() => string)
   /** For offers that are not used. */
   readonly refuseSeconds: number
 }
@@ -84,7 +84,7 @@ export class TaskStream {
         task_id: { value: id },
         agent_id: offer.agent_id,
         resources: room.take(each),
-        command: { value: command },
+        command: { value: typeof command === 'string' ? command : command() },
       })
       this.#acceptedAt.set(id, performance.now())
       this.#inFlight++
