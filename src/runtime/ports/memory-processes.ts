@@ -229,6 +229,8 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
         await file.append(new TextEncoder().encode(behaviour.stdout))
         await file.close()
       }
+      // The host may have died meanwhile: then nobody starts anything, and nobody is told.
+      if (boot !== boots) return new Promise(() => undefined)
       const entry = start(spawned, behaviour, undefined, identity)
       if (record === undefined) return handle(entry, (outcome) => outcome)
       return handle(entry, (outcome) => ({ code: shellStatus(outcome), signal: null }))
