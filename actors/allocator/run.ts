@@ -68,6 +68,11 @@ export class Run implements Visitor {
     return shares
   }
 
+  /** How many shares there are to take. */
+  get made(): number {
+    return this.#shares.length
+  }
+
   /** Guarantees are to be met before anything else. */
   get guarantees(): boolean {
     return this.#cluster.quotas.pending
@@ -99,7 +104,7 @@ export class Run implements Visitor {
     this.#left = available
     this.#passedBy = lasts && cluster.openedToAll <= agent.passedBy ? agent.passedBy : NEVER
     this.#untilMs = this.#passedBy === NEVER ? Number.POSITIVE_INFINITY : agent.passedByUntilMs
-    cluster.tree.walk(this)
+    if (toGuarantee || !this.#heldBack()) cluster.tree.walk(this)
     if (toGuarantee && this.#untilMs < Number.POSITIVE_INFINITY) {
       this.#guaranteeUntilMs.set(agent, this.#untilMs)
     }
@@ -111,6 +116,24 @@ export class Run implements Visitor {
         this.#guaranteeUntilMs.get(agent) ?? Number.POSITIVE_INFINITY,
       )
     }
+  }
+
+  /**
+   * Beyond guarantees, what the headroom leaves of the agent is the same for everybody: if it is not worth
+   * an offer, nobody need be asked.
+   */
+  #heldBack(): boolean {
+    const { quotas, settings } = this.#cluster
+    const { millis, plain } = this.#left
+    if (!quotas.pending || settings.minAllocatable.length === 0 || !this.#onlyWithinQuota)
+      return false
+    this.#widen()
+    for (let i = 0; i < millis.length; i++) {
+      const free = Math.min(plain[i]!, Math.max(0, quotas.surplus(i)))
+      this.#reach[i] = millis[i]! - plain[i]! + free
+    }
+    this.#reach.fill(0, millis.length)
+    return !reachesAny(this.#reach, settings.minAllocatable)
   }
 
   /** Frameworks of roles that may have nothing of what is left need not be asked. */
@@ -196,12 +219,9 @@ export class Run implements Visitor {
 
   /** Returns false if quotas leave the role nothing at all of its portion. */
   #limitPortion(quota: Quota | undefined): boolean {
-    const { quotas, settings, names } = this.#cluster
+    const { quotas, settings } = this.#cluster
     const { plain, millis, traits } = this.#portion
-    if (this.#kept.length < names.size) {
-      this.#kept = new Float64Array(2 * names.size)
-      this.#reach = new Float64Array(2 * names.size)
-    }
+    this.#widen()
     const allowed = quotas.allow(quota, plain, this.#toGuarantee, this.#kept)
     if (allowed === NOTHING && (this.#toGuarantee || (traits & BEYOND_QUOTA) === 0)) return false
     this.#limited = allowed !== ALL
@@ -212,6 +232,14 @@ export class Run implements Visitor {
     const { minAllocatable } = settings
     this.#worthwhile = minAllocatable.length === 0 || reachesAny(this.#reach, minAllocatable)
     return true
+  }
+
+  /** Room for names that have turned up since. */
+  #widen(): void {
+    const { size } = this.#cluster.names
+    if (this.#kept.length >= size) return
+    this.#kept = new Float64Array(2 * size)
+    this.#reach = new Float64Array(2 * size)
   }
 
   #choppedPortion(): Bundle {

@@ -51,9 +51,13 @@ interface RunUnderWay {
   readonly ofInterval: boolean
 }
 
-/** A slice is over after so many ms, looked at after so many agents. */
+/**
+ * A slice is over after so many ms, looked at after so many agents, or when so many shares are made, since
+ * the master then has as much to do with them before it can answer anybody.
+ */
 const SLICE_MS = 6
 const AGENTS_PER_LOOK = 4
+const SHARES_PER_SLICE = 500
 
 /** Asks for a run over these agents; in vain while agents are awaited. */
 export function trigger(state: AllocatorState, agents: Iterable<Agent> | 'all', cx: Context): void {
@@ -112,7 +116,8 @@ function runUntil(current: RunUnderWay, deadlineMs: number, cx: Context): boolea
       const agent = agents[current.done++]!
       if (current.stage === 'guarantees') run.guarantee(agent)
       else run.allocate(agent)
-      if (current.done % AGENTS_PER_LOOK === 0 && cx.monotonic() >= deadlineMs) return false
+      if (current.done % AGENTS_PER_LOOK > 0) continue
+      if (run.made >= SHARES_PER_SLICE || cx.monotonic() >= deadlineMs) return false
     }
     if (current.stage === 'shares') return true
     current.stage = 'shares'

@@ -237,7 +237,8 @@ export class ShareTree {
   #sort(parent: number): void {
     const active = this.#children[parent]!.subarray(0, this.#activeCount[parent])
     for (const node of active) this.#evaluate(node)
-    active.sort((a, b) => this.#compare(a, b))
+    // Most roles have one child: that of their members.
+    if (active.length > 1) active.sort((a, b) => this.#compare(a, b))
     this.#sortedAt[parent] = this.#version
   }
 
