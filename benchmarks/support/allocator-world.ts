@@ -3,6 +3,7 @@
  * and says how long a run over all agents took. The end of a run is told by an inverse offer: one agent
  * is in maintenance and in use, and its framework is asked for it at the end of every such run.
  */
+import { openSync, readSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type AllocationOptions, allocator } from '../../actors/allocator/index.ts'
@@ -36,6 +37,8 @@ export interface Cycle {
   readonly cpuMs: number
   /** Longest that another actor had to wait for its turn, garbage collection included. */
   readonly turnMsMax: number
+  /** The most CPU time between two turns of other actors: as `turnMsMax` on an idle machine. */
+  readonly turnCpuMsMax: number
 }
 
 export interface AllocatorWorld {
@@ -54,7 +57,7 @@ export interface AllocatorWorld {
   cycle(begin?: () => void): Promise<Cycle>
   /** Gives shares back, with a filter if it says for how many seconds. */
   giveBack(shares: readonly Share[], refuseSeconds?: number): Promise<void>
-  /** Until all that was sent so far has been handled. */
+  /** Until all that was sent so far has been handled, and the runs that it called for are over. */
   handled(): Promise<void>
   stop(): Promise<void>
 }
@@ -141,7 +144,7 @@ export async function allocatorWorld(options: AllocationOptions = {}): Promise<A
             begin()
           }),
       )
-      return { shares: sink.shares, ...times, turnMsMax: turns.stop() }
+      return { shares: sink.shares, ...times, ...turns.stop() }
     },
     cycleWith: (agents) =>
       world.cycle(() => {
@@ -160,7 +163,9 @@ export async function allocatorWorld(options: AllocationOptions = {}): Promise<A
       await world.handled()
     },
     async handled() {
-      while (node.backlog > 0) await new Promise((resolve) => setImmediate(resolve))
+      // A run that is under way has a timer for its next slice, beside that of the interval.
+      const allocating = () => node.cell('allocator')!.timers > 1
+      while (node.backlog > 0 || allocating()) await new Promise((resolve) => setImmediate(resolve))
     },
     stop: () => node.stop(),
   }
@@ -222,15 +227,22 @@ export async function timed(
   return { ms, cpuMs: (user + system) / 1000 }
 }
 
-/** Watches how long the event loop is kept from its next turn. */
-function watchTurns(): { stop(): number } {
-  let max = 0
+/** Watches how long the event loop is kept from its next turn, and how long its thread works meanwhile. */
+function watchTurns(): { stop(): Pick<Cycle, 'turnMsMax' | 'turnCpuMsMax'> } {
+  let turnMsMax = 0
+  let turnCpuMsMax = 0
   let last = performance.now()
+  let lastCpu = threadCpuMs()
   let running = true
-  const look = () => {
-    const now = performance.now()
-    max = Math.max(max, now - last)
+  const note = () => {
+    const [now, cpu] = [performance.now(), threadCpuMs()]
+    turnMsMax = Math.max(turnMsMax, now - last)
+    turnCpuMsMax = Math.max(turnCpuMsMax, cpu - lastCpu)
     last = now
+    lastCpu = cpu
+  }
+  const look = () => {
+    note()
     if (running) setImmediate(look)
   }
   setImmediate(look)
@@ -238,9 +250,28 @@ function watchTurns(): { stop(): number } {
     stop() {
       running = false
       // What has kept the loop since its last turn counts too.
-      return Math.max(max, performance.now() - last)
+      note()
+      return { turnMsMax, turnCpuMsMax }
     },
   }
+}
+
+const schedulerStatistics = openStatistics()
+const statisticsText = Buffer.alloc(128)
+
+function openStatistics(): number | undefined {
+  try {
+    return openSync(`/proc/self/task/${process.pid}/schedstat`, 'r')
+  } catch {
+    return undefined
+  }
+}
+
+/** CPU time of this thread, ms, as Linux counts it; 0 elsewhere. */
+function threadCpuMs(): number {
+  if (schedulerStatistics === undefined) return 0
+  const length = readSync(schedulerStatistics, statisticsText, 0, statisticsText.length, 0)
+  return Number.parseInt(statisticsText.toString('latin1', 0, length), 10) / 1e6
 }
 
 setFlagsFromString('--expose-gc')

@@ -116,6 +116,7 @@ function offersOf(shares: readonly Share[]): string {
 function withoutShares({
   shares: _,
   turnMsMax: __,
+  turnCpuMsMax: ___,
   ...line
 }: Line & Record<string, unknown>): Line {
   return line as Line
