@@ -2,6 +2,7 @@
 import type { AddAgents, Share, UpdateAgent } from '../../protocol/allocator.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { AgentCapabilityType } from '../../protocol/v1/agent.ts'
+import type { Resource } from '../../protocol/v1/resources.ts'
 import { equalAttributes, equals, resources } from '../../src/resources/index.ts'
 import { type Bundle, bundleOf, EMPTY } from './bundle.ts'
 import { type Agent, type Cluster, NEVER, touch } from './cluster.ts'
@@ -21,7 +22,7 @@ export type NewAgent = Payload<typeof AddAgents>['agents'][number]
 export function addAgent(cluster: Cluster, added: NewAgent): Agent {
   removeAgent(cluster, added.agent_id)
   const { agent_id: id, hostname, attributes, domain, capabilities, active } = added
-  const total = bundleOf(resources(added.total), cluster.names)
+  const total = totalOf(cluster, added.total)
   const agent: Agent = {
     id,
     hostname,
@@ -53,6 +54,15 @@ export function addAgent(cluster: Cluster, added: NewAgent): Agent {
   return agent
 }
 
+/** The account of a total; agents whose total is the same frozen list have one in common. */
+function totalOf({ totals, names }: Cluster, list: readonly Resource[]): Bundle {
+  const known = totals.get(list)
+  if (known !== undefined) return known
+  const total = bundleOf(resources(list), names)
+  if (Object.isFrozen(list)) totals.set(list, total)
+  return total
+}
+
 /** Whoever held something of it holds it no more. */
 export function removeAgent(cluster: Cluster, id: string): void {
   const agent = cluster.agents.get(id)
@@ -75,7 +85,7 @@ export function updateAgent(
 ): Agent | undefined {
   const agent = cluster.agents.get(update.agent_id)
   if (agent === undefined) return undefined
-  const total = bundleOf(resources(update.total), cluster.names)
+  const total = totalOf(cluster, update.total)
   const grown = !equals(total.resources, agent.total.resources)
   const moved = !equalAttributes(agent.attributes, update.attributes)
   const learned = update.capabilities !== undefined && !sameItems(agent, update.capabilities)

@@ -15,6 +15,7 @@ import {
   quantityMillis,
   type Resources,
 } from '../../src/resources/index.ts'
+import { deepFreeze } from '../../src/runtime/index.ts'
 
 /** What a bundle holds that needs a second look: a set of bits. */
 export const Trait = {
@@ -66,7 +67,7 @@ export class ResourceNames {
 
 /** The bundle of nothing. */
 export const EMPTY: Bundle = Object.freeze({
-  resources: freeze(none),
+  resources: deepFreeze(none),
   millis: new Float64Array(0),
   plain: new Float64Array(0),
   traits: 0,
@@ -92,7 +93,7 @@ export function bundleOf(collection: Resources, names: ResourceNames): Bundle {
     millis[number]! += amount
     if (plain !== millis && isPlain(resource)) plain[number]! += amount
   }
-  return { resources: freeze(collection), millis, plain, traits }
+  return { resources: deepFreeze(collection), millis, plain, traits }
 }
 
 /** Whether quotas are about it: a scalar that is neither reserved nor revocable. */
@@ -110,11 +111,4 @@ function traitsOf(resource: Resource): number {
     (isReserved(resource) ? Trait.RESERVED : 0) |
     (resource.type === 'SCALAR' ? 0 : Trait.UNCOUNTED)
   )
-}
-
-/** Freezes plain data to its leaves. What is frozen already is taken as frozen throughout. */
-function freeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  for (const part of Object.values(value)) freeze(part)
-  return Object.freeze(value)
 }

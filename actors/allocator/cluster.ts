@@ -3,7 +3,7 @@
  * but the share tree is in plain objects; nothing here knows of actors. Spec: allocator.md §2.
  */
 import type { AgentCapabilityType, DomainInfo } from '../../protocol/v1/agent.ts'
-import type { Attribute } from '../../protocol/v1/resources.ts'
+import type { Attribute, Resource } from '../../protocol/v1/resources.ts'
 import type { Random } from '../../src/runtime/ports.ts'
 import type { Bundle, ResourceNames } from './bundle.ts'
 import type { Admission } from './constraints.ts'
@@ -117,6 +117,8 @@ export interface Cluster {
   readonly quotas: Quotas
   readonly roles: Roles
   readonly agents: Map<string, Agent>
+  /** Of agents, by the frozen list that the master told. */
+  readonly totals: WeakMap<readonly Resource[], Bundle>
   readonly frameworks: Map<string, Framework>
   /** By leaf of the share tree. */
   readonly clients: Array<Client | undefined>
@@ -147,6 +149,7 @@ export function newCluster(settings: Settings, names: ResourceNames, random: Ran
     quotas,
     roles: new Roles(tree, quotas),
     agents: new Map(),
+    totals: new WeakMap(),
     frameworks: new Map(),
     clients: [],
     whitelist: undefined,

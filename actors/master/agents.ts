@@ -1,6 +1,6 @@
 /** Agents in the master's books: how they enter, lose their link and leave. Spec: master.md §4-7; states.md §3. */
 
-import type { RegisterAgent, RunningExecutor } from '../../protocol/agent.ts'
+import type { RunningExecutor } from '../../protocol/agent.ts'
 import {
   ActivateAgent,
   AddAgents,
@@ -14,6 +14,7 @@ import type {
   AgentCapabilityType,
   ExecutorInfo,
   Operation,
+  Resource,
   Task,
   TaskStatusReason,
 } from '../../protocol/v1/index.ts'
@@ -22,6 +23,7 @@ import { type Context, nameOf, type Pid } from '../../src/runtime/index.ts'
 import { agentDocument } from './documents.ts'
 import { announce, sendAgentFailure } from './events.ts'
 import { startPings, stopPings } from './health.ts'
+import type { Report } from './interning.ts'
 import { rescindInverseOffersOf } from './inverse-offers.ts'
 import { count } from './metrics.ts'
 import { encodeAgentPart } from './offer-encoding.ts'
@@ -30,23 +32,17 @@ import { learnOperations, loseOperations } from './operations.ts'
 import { agentShares, holdsResources, sharesOf, taskShares } from './shares.ts'
 import {
   type Agent,
-  deepFreeze,
   type Framework,
   isInService,
   type MasterState,
   unavailabilityOf,
 } from './state.ts'
+import { noEntries, withEntry, withoutEntry } from './tables.ts'
 import { addTask, completeTask, declareTask, fateOf } from './tasks.ts'
-
-/** What an agent says of itself whenever it registers; see protocol/agent.ts. */
-export type Report = Pick<
-  Payload<typeof RegisterAgent>,
-  'agent_info' | 'version' | 'capabilities' | 'total_resources' | 'resource_version'
->
 
 /** What an agent brings along. */
 export interface Arrival {
-  /** With the agent's id. */
+  /** With the agent's id; interned. */
   readonly report: Report
   readonly pid: Pid
   readonly operations: readonly Operation[]
@@ -62,24 +58,23 @@ export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Age
   const unavailability = unavailabilityOf(state, info)
   const agent: Agent = {
     id: info.id!.value,
-    info: deepFreeze(info),
+    info,
     version,
     pid,
     connected: true,
     registeredMs: cx.now(),
     reregisteredMs: undefined,
-    total: deepFreeze(totalOf(report)),
+    total: state.interned.of(totalOf(report)),
     resourceVersion: report.resource_version ?? '',
     capabilities: capabilitiesOf(report),
-    operations: new Map(),
+    operations: noEntries,
     missedPings: 0,
     tasks: new Set(),
-    executors: new Map(),
+    executors: noEntries,
     offers: new Set(),
-    killed: new Map(),
     encoded: encodeAgentPart(info, unavailability),
     unavailability,
-    inverseAnswers: new Map(),
+    inverseAnswers: noEntries,
   }
   state.agents.set(agent.id, agent)
   setAddress(state, agent, pid)
@@ -108,17 +103,17 @@ export function totalOf({ agent_info, total_resources }: Report): Resources {
 }
 
 /** Of agents that say nothing: those of this version, which refine and resize. */
-const CAPABILITIES: ReadonlySet<AgentCapabilityType> = new Set<AgentCapabilityType>([
+const CAPABILITIES: readonly AgentCapabilityType[] = Object.freeze([
   'MULTI_ROLE',
   'HIERARCHICAL_ROLE',
   'RESERVATION_REFINEMENT',
   'RESIZE_VOLUME',
   'AGENT_OPERATION_FEEDBACK',
   'AGENT_DRAINING',
-])
+] as const)
 
-export function capabilitiesOf({ capabilities }: Report): ReadonlySet<AgentCapabilityType> {
-  return capabilities === undefined ? CAPABILITIES : new Set(capabilities)
+export function capabilitiesOf({ capabilities }: Report): readonly AgentCapabilityType[] {
+  return capabilities ?? CAPABILITIES
 }
 
 /** The allocator learns an agent with all that is used on it. */
@@ -129,8 +124,9 @@ function enterAllocator(state: MasterState, agent: Agent, cx: Context): void {
     hostname,
     attributes,
     ...(domain !== undefined && { domain }),
-    capabilities: [...agent.capabilities],
-    total: [...agent.total],
+    // Frozen, and known by their identity: no copies.
+    capabilities: agent.capabilities as AgentCapabilityType[],
+    total: agent.total as Resources & Resource[],
     active: isInService(state, agent),
     ...(agent.unavailability !== undefined && { unavailability: agent.unavailability }),
     used: agentShares(agent),
@@ -149,7 +145,7 @@ export function addExecutor(agent: Agent, frameworkId: string, info: ExecutorInf
   let executors = agent.executors.get(frameworkId)
   if (executors === undefined) {
     executors = new Map()
-    agent.executors.set(frameworkId, executors)
+    agent.executors = withEntry(agent.executors, frameworkId, executors)
   }
   executors.set(info.executor_id.value, info)
 }
@@ -160,7 +156,7 @@ export function takeExecutor(agent: Agent, frameworkId: string, executorId: stri
   const info = executors?.get(executorId)
   if (executors === undefined || info === undefined) return []
   executors.delete(executorId)
-  if (executors.size === 0) agent.executors.delete(frameworkId)
+  if (executors.size === 0) agent.executors = withoutEntry(agent.executors, frameworkId)
   return sharesOf(frameworkId, agent.id, info.resources)
 }
 
@@ -246,7 +242,7 @@ export function removeAgent(
   cx: Context,
 ): void {
   const { unreachableMs, gone = false } = departure
-  stopPings(agent, cx)
+  stopPings(state, agent)
   cx.cancel(reregisterTimer(agent))
   if (agent.connected) cx.unlink(agent.pid)
   state.agents.delete(agent.id)

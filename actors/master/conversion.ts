@@ -28,12 +28,12 @@ import {
   sum,
   unallocatedOperation,
 } from '../../src/resources/index.ts'
-import type { Context } from '../../src/runtime/index.ts'
+import { type Context, deepFreeze } from '../../src/runtime/index.ts'
 import type { Acceptance } from './acceptance.ts'
 import { rescindOffers } from './offers.ts'
 import { capacityProblem, operationError, operationIdProblem, sendOperation } from './operations.ts'
 import { usedOnAgent } from './shares.ts'
-import { type Agent, deepFreeze, type Framework, type MasterState } from './state.ts'
+import type { Agent, Framework, MasterState } from './state.ts'
 
 /** Different resources that operations may make of one agent's: each operation looks at all of them. */
 const RESOURCES_MAX = 1000
@@ -115,7 +115,7 @@ export function contextOf(agent: Agent, framework: Framework | undefined): Opera
       },
     }),
     ...(principal !== undefined && { principal }),
-    capabilities: agent.capabilities,
+    capabilities: new Set(agent.capabilities),
     get checkpointed() {
       return filter(agent.total, needsCheckpoint)
     },

@@ -59,7 +59,7 @@ function drainProblem(state: MasterState, id: string, agent: Agent | undefined) 
     const problem = `the machine ${agent.info.hostname} is in the maintenance schedule`
     return fail('CONFLICT', { problem })
   }
-  if (agent.capabilities.has('AGENT_DRAINING')) return undefined
+  if (agent.capabilities.includes('AGENT_DRAINING')) return undefined
   return fail('UNSUPPORTED_CALL', { type: 'DRAIN_AGENT', supported: 'DEACTIVATE_AGENT' })
 }
 

@@ -20,6 +20,7 @@ import { stopHeartbeats } from './liveness.ts'
 import { count } from './metrics.ts'
 import { discardOffers, rescindOffers } from './offers.ts'
 import { type Framework, type MasterState, newFramework } from './state.ts'
+import { withoutEntry } from './tables.ts'
 import { completeTask } from './tasks.ts'
 
 /** A framework that only its agents know so far. */
@@ -112,8 +113,8 @@ export function removeFramework(
   discardOffers(state, [...framework.offers], cx)
   discardInverseOffers(state, framework, cx)
   for (const agent of state.agents.values()) {
-    agent.executors.delete(framework.id)
-    agent.inverseAnswers.delete(framework.id)
+    agent.executors = withoutEntry(agent.executors, framework.id)
+    agent.inverseAnswers = withoutEntry(agent.inverseAnswers, framework.id)
     const framework_id = { value: framework.id }
     if (agent.connected) cx.send(agent.pid, ShutdownFramework, { epoch: state.epoch, framework_id })
   }

@@ -17,6 +17,7 @@ import {
   type MasterState,
   toTimeInfo,
 } from './state.ts'
+import { withEntry } from './tables.ts'
 
 /** Inverse offers of one event: about 300 bytes each, within what every broker takes. */
 const EVENT_INVERSE_OFFERS_MAX = 500
@@ -91,7 +92,8 @@ export function answerInverseOffers(
   const timestamp = toTimeInfo(cx.now())
   for (const { agent } of own) {
     const framework_id = { value: framework.id }
-    agent.inverseAnswers.set(framework.id, { status, framework_id, timestamp })
+    const said = { status, framework_id, timestamp }
+    agent.inverseAnswers = withEntry(agent.inverseAnswers, framework.id, said)
   }
   end(state, own, refuseSeconds(answer.filters), cx)
 }

@@ -24,6 +24,7 @@ import type { Answer } from './operator.ts'
 import { unregisterAgent } from './registration.ts'
 import { store } from './registry.ts'
 import { type Agent, type MasterState, unavailabilityOf } from './state.ts'
+import { noEntries } from './tables.ts'
 
 /** GET_MAINTENANCE_SCHEDULE: machines of one window together, those that are down too. */
 export function scheduleDocument({ machines }: MasterState): MaintenanceSchedule {
@@ -86,7 +87,7 @@ function tellUnavailability(state: MasterState, cx: Context): void {
   for (const agent of changed) {
     agent.unavailability = unavailabilityOf(state, agent.info)
     agent.encoded = encodeAgentPart(agent.info, agent.unavailability)
-    agent.inverseAnswers.clear()
+    agent.inverseAnswers = noEntries
     rescindInverseOffersOf(state, agent, cx)
     rescindOffers(state, [...agent.offers], cx)
   }

@@ -19,7 +19,9 @@ export function encodeAgentPart(
   info: AgentInfo,
   unavailability: Unavailability | undefined,
 ): Fields {
-  return encodeFields(agentPart(info, unavailability))
+  const { count, bytes } = encodeFields(agentPart(info, unavailability))
+  // Kept as long as the agent: as a view it would keep all of the encoder's buffer, some 8 KiB, with it.
+  return { count, bytes: bytes.slice() }
 }
 
 function agentPart(
@@ -88,6 +90,9 @@ function encodeOffer({ id, framework, agent, share }: Offer, frameworkPart: Fiel
   return joinFields(own, frameworkPart, running, agent.encoded, resources)
 }
 
+/** Ways to write one list that are remembered: a role each, mostly. */
+const VARIANTS_MAX = 4096
+
 /** List of resources -> how it is written (see `variantOf`) -> the field `resources`. */
 const encodings = new WeakMap<readonly Resource[], Map<string, Fields>>()
 
@@ -104,6 +109,7 @@ function encodedResources(
   const variant = variantOf(framework, role)
   let encoded = known.get(variant)
   if (encoded === undefined) {
+    if (known.size >= VARIANTS_MAX) known.clear()
     encoded = field('resources', encode(offeredResources(framework, role, resources)))
     known.set(variant, encoded)
   }

@@ -7,19 +7,12 @@ import { RecoverResources, type Share } from '../../protocol/allocator.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { CallOf } from '../../protocol/scheduler.ts'
 import type { Filters } from '../../protocol/v1/index.ts'
-import type { Context } from '../../src/runtime/index.ts'
+import { type Context, deepFreeze } from '../../src/runtime/index.ts'
 import { sendEvent } from './events.ts'
 import { silenceSubject } from './liveness.ts'
 import { count } from './metrics.ts'
 import { encodeOffers, offerDocument } from './offer-encoding.ts'
-import {
-  deepFreeze,
-  type Framework,
-  isActive,
-  isInService,
-  type MasterState,
-  type Offer,
-} from './state.ts'
+import { type Framework, isActive, isInService, type MasterState, type Offer } from './state.ts'
 
 /** Offers of one event: some 200 bytes each, with room for agents with many attributes. */
 const EVENT_OFFERS_MAX = 500

@@ -22,6 +22,7 @@ import type { Context } from '../../src/runtime/index.ts'
 import { sendEvent } from './events.ts'
 import { count } from './metrics.ts'
 import { type Agent, type Framework, isActive, type MasterState } from './state.ts'
+import { withEntry, withoutEntry } from './tables.ts'
 
 /** Operations that one agent may have under way or unacknowledged; further ones are refused. */
 const OPERATIONS_MAX = 1000
@@ -47,7 +48,7 @@ export function operationIdProblem(
   { id }: OfferOperation,
 ): string | undefined {
   if (id === undefined) return undefined
-  if (!agent.capabilities.has('AGENT_OPERATION_FEEDBACK')) {
+  if (!agent.capabilities.includes('AGENT_OPERATION_FEEDBACK')) {
     return 'id: needs an agent with the capability AGENT_OPERATION_FEEDBACK'
   }
   return framework.operations.has(id.value)
@@ -265,7 +266,7 @@ export function loseOperations(
 }
 
 function learn(state: MasterState, agent: Agent, operation: Operation): void {
-  agent.operations.set(hex(operation.uuid.value), operation)
+  agent.operations = withEntry(agent.operations, hex(operation.uuid.value), operation)
   const framework = state.frameworks.get(operation.framework_id?.value ?? '')
   const id = operation.latest_status.operation_id?.value
   if (framework !== undefined && id !== undefined) framework.operations.set(id, operation)
@@ -273,7 +274,7 @@ function learn(state: MasterState, agent: Agent, operation: Operation): void {
 
 function forgetOperation(state: MasterState, agent: Agent, key: string): void {
   const operation = agent.operations.get(key)
-  agent.operations.delete(key)
+  agent.operations = withoutEntry(agent.operations, key)
   const framework = state.frameworks.get(operation?.framework_id?.value ?? '')
   const id = operation?.latest_status.operation_id?.value ?? ''
   if (framework?.operations.get(id) === operation) framework?.operations.delete(id)

@@ -6,8 +6,8 @@ import type { Elected } from '../../protocol/election.ts'
 import type { Payload } from '../../protocol/message.ts'
 import { RecoverRegistry, type Registry } from '../../protocol/registrar.ts'
 import { machineKey } from '../../protocol/v1/index.ts'
-import type { Context } from '../../src/runtime/index.ts'
-import { deepFreeze, type MasterState } from './state.ts'
+import { type Context, deepFreeze } from '../../src/runtime/index.ts'
+import type { MasterState } from './state.ts'
 
 /** master.md §17. */
 const REGISTRY_FETCH_TIMEOUT_MS = 60_000

@@ -4,10 +4,10 @@ import { type RegisterAgent, ShutdownAgent } from '../../protocol/agent.ts'
 import { failure } from '../../protocol/errors.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { RegistryOperation } from '../../protocol/registrar.ts'
-import type { Context } from '../../src/runtime/index.ts'
-import { nameOf } from '../../src/runtime/index.ts'
+import { type Context, deepFreeze, nameOf } from '../../src/runtime/index.ts'
 import { addAgent, removeAgent } from './agents.ts'
 import { announce } from './events.ts'
+import { internReport } from './interning.ts'
 import { store } from './registry.ts'
 import { adoptReport } from './reports.ts'
 import { type Agent, downProblem, type MasterState, newAgentId } from './state.ts'
@@ -25,9 +25,10 @@ export function registered(state: MasterState, id: string) {
 /** REGISTER_AGENT: admitted in the registry first. A repeated request gets the same answer. */
 export function registerAgent(
   state: MasterState,
-  report: Payload<typeof RegisterAgent>,
+  said: Payload<typeof RegisterAgent>,
   cx: Context,
 ): void {
+  const report = internReport(state.interned, said)
   const pid = cx.from
   const known = state.agentsByPid.get(pid)
   if (known?.connected) {
@@ -49,7 +50,8 @@ export function registerAgent(
   const namesake = state.agentsByName.get(nameOf(pid))
   const former = namesake && !state.transitions.has(namesake.id) ? namesake : undefined
   const id = newAgentId(state)
-  const info = { ...report.agent_info, id: { value: id } }
+  // Frozen, so that the registrar has no copy of its own.
+  const info = deepFreeze({ ...report.agent_info, id: { value: id } })
   const operations: RegistryOperation[] = [{ type: 'ADMIT_AGENT', agent_info: info }]
   if (former !== undefined) {
     state.transitions.set(former.id, 'removing')

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { UpdateOversubscribed, UpdateResources } from '../../protocol/agent.ts'
 import { UpdateAgent } from '../../protocol/allocator.ts'
 import type { Payload } from '../../protocol/message.ts'
+import type { AgentCapabilityType, Resource } from '../../protocol/v1/index.ts'
 import {
   add,
   equals,
@@ -15,13 +16,14 @@ import {
   type Resources,
   resources,
 } from '../../src/resources/index.ts'
-import type { Context } from '../../src/runtime/index.ts'
-import { capabilitiesOf, type Report, totalOf } from './agents.ts'
+import { type Context, deepFreeze } from '../../src/runtime/index.ts'
+import { capabilitiesOf, totalOf } from './agents.ts'
+import type { Report } from './interning.ts'
 import { encodeAgentPart } from './offer-encoding.ts'
 import { rescindOffers } from './offers.ts'
-import { type Agent, deepFreeze, type MasterState } from './state.ts'
+import type { Agent, MasterState } from './state.ts'
 
-/** A registered agent registers again. */
+/** A registered agent registers again, with a report that is interned. */
 export function adoptReport(state: MasterState, agent: Agent, report: Report, cx: Context): void {
   const { agent_info, version, resource_version = '' } = report
   const capabilities = capabilitiesOf(report)
@@ -31,7 +33,7 @@ export function adoptReport(state: MasterState, agent: Agent, report: Report, cx
   agent.resourceVersion = resource_version
   const changed = !isDeepStrictEqual(agent.info, agent_info)
   if (changed) {
-    agent.info = deepFreeze(agent_info)
+    agent.info = agent_info
     agent.encoded = encodeAgentPart(agent_info, agent.unavailability)
   }
   setTotal(state, agent, totalOf(report), changed || learned, cx)
@@ -71,7 +73,7 @@ function setTotal(
   cx: Context,
 ): void {
   if (!infoChanged && equals(agent.total, total)) return
-  agent.total = deepFreeze(total)
+  agent.total = state.interned.of(total)
   rescindOffers(state, [...agent.offers], cx)
   tellTotal(state, agent, cx)
 }
@@ -79,7 +81,11 @@ function setTotal(
 /** The allocator has the total that the books have. */
 export function tellTotal(state: MasterState, agent: Agent, cx: Context): void {
   const { attributes = [] } = agent.info
-  const total = [...agent.total]
-  const capabilities = [...agent.capabilities]
-  cx.send(state.allocator, UpdateAgent, { agent_id: agent.id, total, attributes, capabilities })
+  cx.send(state.allocator, UpdateAgent, {
+    agent_id: agent.id,
+    // Frozen, and known by their identity: no copies.
+    total: agent.total as Resources & Resource[],
+    attributes,
+    capabilities: agent.capabilities as AgentCapabilityType[],
+  })
 }

@@ -34,6 +34,7 @@ import {
 import { sendDrain, settleDrains } from './drain.ts'
 import { announce, sendStatus } from './events.ts'
 import { recoverFramework } from './frameworks.ts'
+import { internReport } from './interning.ts'
 import { learnOperations, missingOperations } from './operations.ts'
 import { refuseAgent, registered } from './registration.ts'
 import { store } from './registry.ts'
@@ -44,14 +45,15 @@ import { addTask, lastToldState, masterStatus } from './tasks.ts'
 type Return = Payload<typeof ReregisterAgent>
 
 /** REREGISTER_AGENT. Requests while the registry is being written for it are ignored: agents repeat them. */
-export function reregisterAgent(state: MasterState, back: Return, cx: Context): void {
-  const id = back.agent_info.id?.value
+export function reregisterAgent(state: MasterState, said: Return, cx: Context): void {
+  const report = internReport(state.interned, said)
+  const id = report.agent_info.id?.value
   if (id === undefined) {
     cx.refuse(failure('NOT_ACCEPTED', { reason: 'agent_info.id is missing' }))
     return
   }
   const known = state.agents.get(id)
-  const objection = objectionTo(state, known, back.agent_info, id)
+  const objection = objectionTo(state, known, report.agent_info, id)
   if (objection !== undefined) {
     refuseAgent(state, objection, cx)
     return
@@ -60,7 +62,11 @@ export function reregisterAgent(state: MasterState, back: Return, cx: Context): 
   const pid = cx.from
   const held = cx.hold()
   const recovered = state.recovered.get(id)
-  const operation = operationFor(known?.info ?? recovered, back.agent_info)
+  const former = known?.info ?? recovered
+  const operation = operationFor(former, report.agent_info)
+  // If they say the same, the document that the registrar has too is kept.
+  const same = operation === undefined && former !== undefined
+  const back = same ? { ...report, agent_info: former } : report
   const then = () => {
     if (known !== undefined) readmit(state, known, back, pid, held, cx)
     else admit(state, back, pid, recovered !== undefined, held, cx)
@@ -211,9 +217,10 @@ function readmit(
     const body = { agent_info: agent.info }
     announce(state, 'agent', agent.id, { type: 'AGENT_REREGISTERED', agent_reregistered: body }, cx)
   }
-  for (const [{ task_id, state: taskState }, value] of agent.killed) {
-    if (isTerminal(taskState)) continue
-    cx.send(pid, KillTask, { epoch: state.epoch, framework_id: { value }, task_id })
+  for (const task of agent.tasks) {
+    if (isTerminal(task.state) || !state.killed.has(task)) continue
+    const { framework_id, task_id } = task
+    cx.send(pid, KillTask, { epoch: state.epoch, framework_id, task_id })
   }
   greet(state, agent, back, cx)
   cx.log('info', 'agent re-registered', { agent: agent.id })

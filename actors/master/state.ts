@@ -29,6 +29,7 @@ import type { RateLimits } from '../../protocol/v1/rate-limits.ts'
 import type { OpenLists } from '../../src/paging/index.ts'
 import type { Resources } from '../../src/resources/index.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
+import { Interned } from './interning.ts'
 import type { Probe } from './liveness.ts'
 import type { Counters } from './metrics.ts'
 import { domainOf, type MasterOptions } from './options.ts'
@@ -48,23 +49,22 @@ export interface Agent {
   total: Resources
   /** Of the agent's last report of its resources; operations that were decided on another one are void. */
   resourceVersion: string
-  capabilities: ReadonlySet<AgentCapabilityType>
+  /** Frozen. */
+  capabilities: readonly AgentCapabilityType[]
   /** Those that are not acknowledged, by uuid in hex. */
-  readonly operations: Map<string, Operation>
+  operations: ReadonlyMap<string, Operation>
   /** Pings sent since the last pong. */
   missedPings: number
   readonly tasks: Set<Task>
   /** Framework id -> executor id -> what runs there, those of plain commands left out. */
-  readonly executors: Map<string, Map<string, ExecutorInfo>>
+  executors: ReadonlyMap<string, Map<string, ExecutorInfo>>
   readonly offers: Set<Offer>
-  /** Kills that the agent has not confirmed: task -> framework id. */
-  readonly killed: Map<Task, string>
   /** The part of offers that is the same for each of this agent's, encoded. */
   encoded: Fields
   /** The maintenance that is planned for its machine. */
   unavailability: Unavailability | undefined
   /** What frameworks last said to that; by their ids. */
-  readonly inverseAnswers: Map<string, InverseOfferStatus>
+  inverseAnswers: ReadonlyMap<string, InverseOfferStatus>
 }
 
 export interface Offer {
@@ -163,10 +163,16 @@ export interface MasterState {
   readonly removed: LRUCache<string, true>
   readonly transitions: Map<string, Transition>
   readonly removals: Removals
+  /** What agents said alike. */
+  readonly interned: Interned
+  /** When each agent is pinged next, by the monotonic clock; soonest first. */
+  readonly pings: Map<Agent, number>
   /** Agents whose admission is being written, by address. */
   readonly registering: Set<Pid>
 
   readonly frameworks: Map<string, Framework>
+  /** Tasks that are to be killed, until they have ended. */
+  readonly killed: WeakSet<Task>
   readonly completedFrameworks: LRUCache<string, CompletedFramework>
   /** In the order in which they were made. */
   readonly offers: Map<string, Offer>
@@ -238,8 +244,11 @@ export function newState(
     removed: new LRUCache({ max: REMOVED_AGENTS_MAX }),
     transitions: new Map(),
     removals: { waiting: new Map(), nextMs: 0 },
+    interned: new Interned(),
+    pings: new Map(),
     registering: new Set(),
     frameworks: new Map(),
+    killed: new WeakSet(),
     completedFrameworks: new LRUCache({ max: options.max_completed_frameworks }),
     offers: new Map(),
     inverseOffers: new Map(),
@@ -353,15 +362,6 @@ export function isPartitionAware(framework: Framework): boolean {
 /** Mesos' documents count time in nanoseconds. */
 export function toTimeInfo(ms: number): TimeInfo {
   return { nanoseconds: Math.round(ms) * 1_000_000 }
-}
-
-/** Freezes a tree of plain data, so that local messages need not copy it. */
-export function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  // Typed arrays with elements cannot be frozen; documents that hold some are copied where sent.
-  if (ArrayBuffer.isView(value)) return value
-  for (const each of Object.values(value)) deepFreeze(each)
-  return Object.freeze(value)
 }
 
 /** Resources as they are accounted for: whose they are is said elsewhere. */

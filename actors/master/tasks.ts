@@ -118,7 +118,6 @@ export function acknowledge(
     if (told === undefined || toldUuid === undefined) return undefined
     if (isTerminal(told) && sameBytes(toldUuid, uuid)) {
       agent.tasks.delete(task)
-      agent.killed.delete(task)
       completeTask(state, framework, task)
     }
   }
@@ -149,7 +148,6 @@ export function completeTask(state: MasterState, framework: Framework, task: Tas
   if (completed.length > state.options.max_completed_tasks_per_framework) completed.shift()
   const agent = state.agents.get(task.agent_id.value)
   agent?.tasks.delete(task)
-  agent?.killed.delete(task)
 }
 
 /**
@@ -214,7 +212,7 @@ export function killTask(
   const agent = state.agents.get(task.agent_id.value)
   if (agent === undefined) return
   const { framework_id, task_id } = task
-  agent.killed.set(task, framework_id.value)
+  state.killed.add(task)
   if (!agent.connected) return
   cx.send(agent.pid, KillTask, {
     epoch: state.epoch,

@@ -14,6 +14,7 @@ import {
   QuotaConfig,
   TimeInfo,
 } from '../../protocol/v1/index.ts'
+import { deepFreeze } from '../../src/runtime/index.ts'
 import type { Change, Contents, Kind } from './registry.ts'
 
 /** What stands at a position of the log. */
@@ -89,7 +90,8 @@ function readRecord(
   const problem = checks[kind as Kind](value)
   if (problem !== undefined) return `is wrong: ${problem}`
   if (kind === 'admitted' && (value as AgentInfo).id?.value !== id) return 'has another id'
-  records.set(id, value as never)
+  // Frozen, so that the master that reads it has no copy of its own.
+  records.set(id, deepFreeze(value) as never)
   return undefined
 }
 

@@ -23,6 +23,7 @@ export {
   type ExitReason,
   isOrderly,
 } from './exit.ts'
+export { deepFreeze } from './freeze.ts'
 export { type HostContext, type NodeModule, nodeModule } from './module.ts'
 export { type Interceptor, Node, type NodeOptions, startNode } from './node.ts'
 export { isPid, isToken, nameOf, type ParsedPid, type Pid, parsePid, pid } from './pid.ts'
