@@ -70,7 +70,8 @@ export class Driver {
   accept(offers: readonly Offer[], operations: readonly OfferOperation[], filters?: Filters): void {
     for (const { launch, launch_group, id } of operations) {
       const agentId = offers[0]?.agent_id.value
-      if (id !== undefined && agentId !== undefined) this.#operations.sent(id.value, agentId)
+      if (id !== undefined && agentId !== undefined)
+        this.#operations.sent(id.value, agentId, this.#cx.monotonic())
       const tasks = launch?.task_infos ?? launch_group?.task_group.tasks ?? []
       for (const { task_id, agent_id } of tasks) {
         this.#tasks.launched(task_id.value, agent_id.value, this.#cx.monotonic())

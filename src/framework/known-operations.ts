@@ -6,6 +6,8 @@ import type { OperationState, OperationStatus } from '../../protocol/v1/status.t
 
 interface Known {
   readonly agentId: string
+  /** Monotonic time of the call or the last word about it. */
+  heardMs: number
   /** Reconciliation has asked, and no word has come since. */
   asked: boolean
 }
@@ -24,20 +26,28 @@ const OVER: ReadonlySet<OperationState> = new Set<OperationState>([
 export class KnownOperations {
   readonly #operations = new Map<string, Known>()
 
-  sent(operationId: string, agentId: string): void {
-    this.#operations.set(operationId, { agentId, asked: false })
+  sent(operationId: string, agentId: string, nowMs: number): void {
+    this.#operations.set(operationId, { agentId, heardMs: nowMs, asked: false })
   }
 
-  heard({ operation_id, state }: OperationStatus): void {
+  heard({ operation_id, state }: OperationStatus, nowMs: number): void {
     const known = this.#operations.get(operation_id?.value ?? '')
     if (known === undefined) return
     known.asked = false
+    known.heardMs = nowMs
     if (OVER.has(state)) this.#operations.delete(operation_id?.value ?? '')
   }
 
   /** All of them are to be asked about. */
   doubtAll(): void {
     for (const known of this.#operations.values()) known.asked = true
+  }
+
+  /** Those without a word for `silenceMs` are to be asked about: the call, or what came of it, may be lost. */
+  doubtSilent(nowMs: number, silenceMs: number): void {
+    for (const known of this.#operations.values()) {
+      if (nowMs - known.heardMs >= silenceMs) known.asked = true
+    }
   }
 
   /** What reconciliation has to ask about, as the call wants it. */

@@ -70,8 +70,13 @@ export interface SchedulerOptions {
   /** First wait before subscribing again after a failure, ms; doubles up to `retryMsMax`. Default 100, 5000. */
   readonly retryMs?: number
   readonly retryMsMax?: number
-  /** A task without a word for so long while it should be starting is asked about. Default 30,000. */
+  /** Tasks that should be starting, and operations, are asked about after so long without a word. Default 30,000. */
   readonly silenceMs?: number
+  /**
+   * How often all tasks and operations that have not ended are asked about, ms: what a master says of its own
+   * accord, as that an agent is gone, it says once. Default 900,000.
+   */
+  readonly reconcileEveryMs?: number
 }
 
 /** Codes after which subscribing again would be of no use. */
@@ -171,7 +176,7 @@ const machine = setup({
       })
     },
     forgetTimers: ({ context: { cx } }) => {
-      for (const id of ['heartbeat', 'reconcile', 'silence']) cx.cancel(id)
+      for (const id of ['heartbeat', 'reconcile', 'silence', 'ask about all']) cx.cancel(id)
     },
     tellTornDown: ({ context: { state } }) => state.driver.end(undefined),
   },
@@ -314,17 +319,24 @@ function retryLater(state: SchedulerState, cx: Context): void {
 
 function settleIn(state: SchedulerState, cx: Context): void {
   watchHeartbeat(state, cx)
+  askAboutAll(state, cx)
+  const { silenceMs = 30_000 } = state.options
+  const look = () => {
+    state.tasks.doubtSilent(cx.monotonic(), silenceMs)
+    state.operations.doubtSilent(cx.monotonic(), silenceMs)
+    if (state.tasks.doubtful().length + state.operations.doubtful().length > 0) reconcile(state, cx)
+    cx.after('silence', silenceMs, look)
+  }
+  cx.after('silence', silenceMs, look)
+}
+
+function askAboutAll(state: SchedulerState, cx: Context): void {
   state.tasks.doubtAll()
   state.operations.doubtAll()
   state.reconcileMs = RECONCILE_FIRST_MS
   reconcile(state, cx)
-  const { silenceMs = 30_000 } = state.options
-  const look = () => {
-    state.tasks.doubtSilent(cx.monotonic(), silenceMs)
-    if (state.tasks.doubtful().length > 0) reconcile(state, cx)
-    cx.after('silence', silenceMs, look)
-  }
-  cx.after('silence', silenceMs, look)
+  const { reconcileEveryMs = 900_000 } = state.options
+  cx.after('ask about all', reconcileEveryMs, () => askAboutAll(state, cx))
 }
 
 function watchHeartbeat(state: SchedulerState, cx: Context): void {

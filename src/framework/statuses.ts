@@ -20,7 +20,7 @@ export function takeOperationStatus(
   cx: Context,
 ): void {
   const { driver } = state
-  state.operations.heard(status)
+  state.operations.heard(status, cx.monotonic())
   const processed = state.options.callbacks.operation?.(status, driver)
   const operation = status.operation_id?.value
   whenProcessed(processed, { operation }, () => driver.acknowledgeOperation(status), cx)

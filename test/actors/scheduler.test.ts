@@ -232,6 +232,21 @@ test('asks about live tasks after each subscription, again until each is answere
   await w.stop()
 })
 
+test('asks about all live tasks from time to time: a master says once that an agent is gone', async () => {
+  const { w, master } = await setUp({
+    tasks: [{ taskId: 'former', agentId: 'a1' }],
+    reconcileEveryMs: 5000,
+  })
+  await w.settle()
+  await master.update('former', 'TASK_RUNNING')
+  await w.advance(4900)
+  const asked = () => master.of('RECONCILE').length
+  assert.is(asked(), 1)
+  await w.advance(300)
+  assert.is(asked(), 2)
+  await w.stop()
+})
+
 test('asks about a great many tasks in parts that a broker takes', async () => {
   const tasks = Array.from({ length: 25_000 }, (_, index) => ({
     taskId: `task-of-a-large-framework-${index}`,
