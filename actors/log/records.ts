@@ -9,11 +9,11 @@
  * or put in another's place is noticed. A replica that finds such a one holds none of its votes for true:
  * it becomes CORRUPT and stays out until the others have filled it again.
  */
-import { crc32 } from 'node:zlib'
 import { encode, unpack } from '../../protocol/codec.ts'
 import type { Body, Generations, Status } from '../../protocol/log.ts'
 import { err, ok, type Result } from '../../protocol/result.ts'
 import type { Store, StoreOperation } from '../../src/runtime/index.ts'
+import { seal, unseal } from '../../src/storage/sealed-store.ts'
 import { Intervals, type Range } from './intervals.ts'
 import { emptyReplica, type OpenRecord, type Replica } from './replica.ts'
 
@@ -209,14 +209,8 @@ async function* scan(
   }
 }
 
-const checksumBytes = 4
-
 function put(key: string, content: unknown): StoreOperation {
-  const payload = encode(content)
-  const value = new Uint8Array(checksumBytes + payload.length)
-  value.set(payload, checksumBytes)
-  new DataView(value.buffer).setUint32(0, checksum(key, payload))
-  return { type: 'put', key, value }
+  return { type: 'put', key, value: seal(key, encode(content)) }
 }
 
 function opened<Content>(key: string, value: Uint8Array | undefined): Result<Content | undefined> {
@@ -224,15 +218,7 @@ function opened<Content>(key: string, value: Uint8Array | undefined): Result<Con
 }
 
 function open<Content>(key: string, value: Uint8Array): Result<Content> {
-  const payload = value.subarray(checksumBytes)
-  const stored =
-    value.length < checksumBytes
-      ? undefined
-      : new DataView(value.buffer, value.byteOffset).getUint32(0)
-  if (stored !== checksum(key, payload)) return err(`${key} does not match its checksum`)
-  return ok(unpack(payload) as Content)
-}
-
-function checksum(key: string, payload: Uint8Array): number {
-  return crc32(payload, crc32(key))
+  const content = unseal(key, value)
+  if (content === undefined) return err(`${key} does not match its checksum`)
+  return ok(unpack(content) as Content)
 }

@@ -33,7 +33,7 @@ export class MemoryDisk implements Disk {
   readonly #clock: Clock
   readonly #calls: DiskCalls
   readonly #volume: Volume
-  readonly #tree = new MemoryTree()
+  #tree = new MemoryTree()
 
   constructor(clock: Clock, capacity: number) {
     this.#clock = clock
@@ -58,6 +58,13 @@ export class MemoryDisk implements Disk {
   crash(random: Random): void {
     this.#calls.endProcess()
     this.#tree.crash(random)
+    this.#volume.measure(this.#tree.directory('/'))
+  }
+
+  /** The host dies, and comes back with an empty disk. */
+  wipe(): void {
+    this.#calls.endProcess()
+    this.#tree = new MemoryTree()
     this.#volume.measure(this.#tree.directory('/'))
   }
 

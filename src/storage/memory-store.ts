@@ -52,6 +52,16 @@ class StoreImage {
     }
   }
 
+  flipBit(random: Random): boolean {
+    if (this.#keys.length === 0) return false
+    const key = this.#keys[random.int(this.#keys.length)]!
+    const value = this.get(key)!
+    if (value.length === 0) return false
+    value[random.int(value.length)]! ^= 1 << random.int(8)
+    this.#values.set(key, value)
+    return true
+  }
+
   /** Index of the first key that is not before `key`. */
   #position(key: string): number {
     let low = 0
@@ -80,6 +90,12 @@ export interface MemoryStorage extends Storage {
   crash(random?: Random): void
   /** Makes the next write of the store at `path` fail; the store then refuses everything. */
   failNextCommit(path: string): void
+  /** While it is full, each write fails for want of space; the store then refuses everything. */
+  setFull(isFull: boolean): void
+  /** Silent corruption: flips one bit of what is durable at `path`. False if there is nothing. */
+  flipBit(path: string, random: Random): boolean
+  /** The disk is replaced by an empty one. Nothing may be open. */
+  wipe(): void
   /** What is durable in the store at `path`, whoever has it open; not to be changed. */
   contents(path: string): ReadonlyMap<string, Uint8Array>
 }
@@ -88,6 +104,7 @@ export interface MemoryStorage extends Storage {
 export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
   const images = new Map<string, StoreImage>()
   const failing = new Set<string>()
+  let full = false
   const opened = new Set<MemoryStore>()
 
   function imageAt(path: string): StoreImage {
@@ -102,7 +119,10 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
       if (image.held)
         throw new DiskError('EXISTS', path, `store ${path} is in use by another process`)
       image.held = true
-      const store = new MemoryStore(path, image, options, () => failing.delete(path))
+      const store = new MemoryStore(path, image, options, () => {
+        if (failing.delete(path)) throw new Error('injected fault')
+        if (full) throw new DiskError('NO_SPACE', path, `no space left: ${path}`)
+      })
       opened.add(store)
       return store
     },
@@ -113,6 +133,15 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
     failNextCommit(path) {
       failing.add(path)
     },
+    setFull(isFull) {
+      full = isFull
+    },
+    flipBit: (path, random) => imageAt(path).flipBit(random),
+    wipe() {
+      if ([...images.values()].some(({ held }) => held))
+        throw new Error('a store that is open cannot be wiped')
+      images.clear()
+    },
     contents: (path) => imageAt(path).entries(),
   }
 }
@@ -122,7 +151,8 @@ const never = (): Promise<never> => new Promise(() => undefined)
 class MemoryStore implements Store {
   readonly #image: StoreImage
   readonly #options: MemoryStorageOptions
-  readonly #fails: () => boolean
+  /** Throws if a write is to fail. */
+  readonly #requireLuck: () => void
   readonly #commits: CommitQueue
   #underWay: CommitGroup = []
   #crashed = false
@@ -131,11 +161,11 @@ class MemoryStore implements Store {
     path: string,
     image: StoreImage,
     options: MemoryStorageOptions,
-    fails: () => boolean,
+    requireLuck: () => void,
   ) {
     this.#image = image
     this.#options = options
-    this.#fails = fails
+    this.#requireLuck = requireLuck
     this.#commits = new CommitQueue(path, (group) => this.#write(group))
   }
 
@@ -177,7 +207,7 @@ class MemoryStore implements Store {
     await new Promise<void>((resolve) => this.#afterDelay(resolve))
     if (this.#crashed) return never()
     this.#underWay = []
-    if (this.#fails()) throw new Error('injected fault')
+    this.#requireLuck()
     for (const operations of group) this.#image.apply(operations)
   }
 

@@ -203,6 +203,15 @@ test('a full disk cuts a write short at the byte, and takes more once space is r
   assert.equal(await disk.space('/root'), { total: 10, free: 5 })
 })
 
+test('a wiped disk is empty, and all of its room is free', async () => {
+  const { disk } = await make()
+  await durableFile(disk, 'abc')
+  disk.wipe()
+  assert.equal(await disk.list('/'), [])
+  const { total, free } = await disk.space('/')
+  assert.is(free, total)
+})
+
 test('silent corruption shows in what is read', async () => {
   const { disk } = await make()
   await writeCheckpoint(disk, '/root/a', bytes('value'))

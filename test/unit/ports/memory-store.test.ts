@@ -110,6 +110,43 @@ test('after a failed commit the store refuses everything until it is opened agai
   )
 })
 
+test('a full disk fails a write, and takes the next after the store was opened again', async () => {
+  const clock = virtualClock()
+  const storage = memoryStorage({ clock })
+  const store = await storage.open('/log')
+  storage.setFull(true)
+  const failing = store.commit([{ type: 'put', key: 'a', value: bytes('x') }])
+  const message = failing.then(String, (error: Error) => error.message)
+  await clock.settle()
+  assert.match(await message, /no space left/)
+  storage.setFull(false)
+  assert.is(await refusal(put(store, 'b', 'x')), 'IO')
+  storage.crash()
+  const again = await storage.open('/log')
+  const succeeding = put(again, 'c', 'x')
+  await clock.settle()
+  await succeeding
+  assert.is(text((await again.get('c1'))!), 'x')
+})
+
+test('silent corruption flips one bit of one value; a wiped disk is empty', async () => {
+  const clock = virtualClock()
+  const storage = memoryStorage({ clock })
+  assert.not(storage.flipBit('/log', stream(1, 'nothing there')))
+  const store = await storage.open('/log')
+  const stored = put(store, 'a', 'xyz')
+  await clock.settle()
+  await stored
+  assert.throws(() => storage.wipe(), /is open/)
+  assert.ok(storage.flipBit('/log', stream(1, 'flip')))
+  const values = (await store.range('a', 'b')).map(([, value]) => [...value])
+  const flipped = values.flatMap((value) => value.map((byte, at) => byte ^ bytes('xyz')[at]!))
+  assert.is(flipped.filter((bits) => bits !== 0).length, 1)
+  storage.crash()
+  storage.wipe()
+  assert.equal(await (await storage.open('/log')).range('', 'z'), [])
+})
+
 test('a full commit queue refuses what does not fit and keeps the rest', async () => {
   let open = (): void => undefined
   const gate = new Promise<void>((resolve) => {
