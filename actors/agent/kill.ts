@@ -15,7 +15,7 @@ import type { Context } from '../../src/runtime/index.ts'
 import { putFramework } from './checkpoints.ts'
 import { end, event, settle } from './executors.ts'
 import { resendOperations } from './operations.ts'
-import { obeys } from './registration.ts'
+import { leads, obeys } from './registration.ts'
 import {
   type AgentState,
   type AgentTask,
@@ -59,7 +59,7 @@ export const ending = {
   },
   SHUTDOWN_AGENT(state: AgentState, body: Payload<typeof ShutdownAgent>, cx: Context): void {
     // Also from a master that this agent is not registered with: it may have refused to.
-    if (!obeys(state, body.epoch, cx)) return
+    if (!leads(state, body.epoch, cx)) return
     cx.log('fatal', `the master does not want this agent: ${body.message}`)
     cx.raise({ type: 'TERMINATE' })
   },

@@ -49,8 +49,19 @@ export function running(state: AgentState, cx: Context): void {
   expectPing(state, cx)
 }
 
-/** Whether a command of this epoch is to be obeyed. A higher one than known makes the agent look anew. */
+/**
+ * Whether a command of this epoch is to be obeyed. Those that come before the agent knows its id are meant
+ * for one that it will never be: the answer that held the id was lost, and it is going to get another.
+ */
 export function obeys(state: AgentState, epoch: number, cx: Context): boolean {
+  if (!leads(state, epoch, cx)) return false
+  if (state.info.id !== undefined) return true
+  cx.log('warn', 'a command is dropped: this agent has not learnt its id', { from: cx.from })
+  return false
+}
+
+/** Whether its sender leads. A higher epoch than known makes the agent look anew. */
+export function leads(state: AgentState, epoch: number, cx: Context): boolean {
   if (epoch === state.leader?.epoch && epoch >= state.epoch) return true
   cx.log('warn', 'a command is dropped: its sender does not lead', {
     epoch,

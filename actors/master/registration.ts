@@ -31,7 +31,7 @@ export function registerAgent(
   const report = internReport(state.interned, said)
   const pid = cx.from
   const known = state.agentsByPid.get(pid)
-  if (known?.connected) {
+  if (known?.connected && isAnswerEnough(known, report.resource_version)) {
     if (known.resourceVersion !== report.resource_version) {
       adoptReport(state, known, { ...report, agent_info: known.info }, cx)
     }
@@ -66,6 +66,14 @@ export function registerAgent(
     addAgent(state, { report: whole, pid, tasks: [], executors: [], operations: [] }, cx)
     cx.log('info', 'agent registered', { agent: id, hostname: info.hostname })
   })
+}
+
+/**
+ * Whether the answer of before will do. An agent that asks anew, its link having broken, has not learnt the
+ * id that it was given: what was sent to it under that is lost, and belongs to an agent that never was.
+ */
+function isAnswerEnough(known: Agent, resourceVersion: string | undefined): boolean {
+  return known.resourceVersion === resourceVersion || known.tasks.size + known.operations.size === 0
 }
 
 /** It is told to end, since asking again would not help. */

@@ -122,6 +122,25 @@ test('a command of a higher epoch is not obeyed before its sender is known to le
   await lab.world.stop()
 })
 
+test('an agent that has not learnt its id takes no commands: they are for one that never was', async () => {
+  const lab = await AgentLab.start()
+  await lab.world.crash(lab.agent)
+  lab.world.ports('a').storage.wipe()
+  lab.master.admits = false
+  await lab.boot()
+  await lab.world.advance(2000)
+  lab.master.agents.set('A1', lab.master.heard.at(-1)!.from)
+  await lab.run([commandTask('t1', 'sleep 100')])
+  assert.equal(lab.alive, [])
+  assert.not(lab.world.troubles('a').some(({ level }) => level === 'error'))
+  lab.master.admits = true
+  await lab.world.advance(10_000)
+  await lab.run([commandTask('t2', 'sleep 1')])
+  assert.equal(lab.alive, ['sleep 1'])
+  await lab.world.advance(1000)
+  await lab.world.stop()
+})
+
 test('tasks that only the master knows are told as dropped, reliably', async () => {
   const lab = await AgentLab.start()
   lab.master.reconcile = [{ framework_id: { value: 'F1' }, task_id: { value: 'phantom' } }]

@@ -70,6 +70,20 @@ test('a repeated registration gets the same id', async () => {
   await m.stop()
 })
 
+test('an agent that asks anew has not learnt the id under which it was given tasks: they are lost', async () => {
+  const m = await masterWorld()
+  const agent = await m.agent('a1')
+  const framework = await m.framework(CHECKPOINTING)
+  const offer = await framework.offer()
+  await framework.accept(offer, [launch(task('t1', offer))])
+  agent.resourceVersion = 'another'
+  const again = await agent.register()
+  assert.ok(again.ok && again.value.agent_id.value !== agent.id)
+  await m.world.settle()
+  assert.equal(framework.fates, ['TASK_LOST/REASON_AGENT_REMOVED'])
+  await m.stop()
+})
+
 test('an agent is told in every ping whether it is connected', async () => {
   const m = await masterWorld()
   const agent = await m.agent('a1')
