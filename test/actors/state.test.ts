@@ -9,9 +9,10 @@ import {
 } from '../../protocol/state.ts'
 import { pid } from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
-import { isLinearizable, type Model, type Operation } from '../support/linearizability.ts'
+import { isLinearizable } from '../support/linearizability.ts'
 import { bytes, type Cluster, cluster, contents, text } from '../support/log-cluster.ts'
 import type { Probe } from '../support/nodes.ts'
+import { type Change, type Input, type Output, variable } from '../support/state-model.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const test = suite('state')
@@ -182,49 +183,11 @@ test('without a quorum requests are refused, and served again when there is one'
 
 // ---- concurrent clients
 
-type Input =
-  | { readonly type: 'fetch' }
-  | { readonly type: 'store' | 'expunge'; readonly from: string }
-
-interface Output {
-  readonly changed: boolean
-  /** The version that there is afterwards. */
-  readonly version: string
-}
-
-/**
- * A variable is its version. Which one an unknown change has given it is not known: then it is `~`, until an
- * answer tells a version that no known change has given.
- */
-function variable(history: ReadonlyArray<Operation<Input, Output>>): Model<string, Input, Output> {
-  const given = new Set<string>([''])
-  for (const { output } of history) if (output?.changed) given.add(output.version)
-  const is = (now: string, version: string) =>
-    now === version || (now === '~' && !given.has(version))
-  return {
-    initial: '',
-    step(now, input, output) {
-      if (input.type === 'fetch') {
-        return output !== undefined && is(now, output.version) ? output.version : undefined
-      }
-      if (output?.changed === false) {
-        // To remove what is not there changes nothing.
-        const isVain = input.type === 'expunge' && input.from === ''
-        const isOther = isVain || output.version !== input.from
-        return is(now, output.version) && isOther ? output.version : undefined
-      }
-      // Not done: as if it had never been asked for.
-      if (!is(now, input.from)) return output === undefined ? now : undefined
-      return output?.version ?? (input.type === 'expunge' ? '' : '~')
-    },
-  }
-}
-
 test('what concurrent clients see through crashes and lost messages is linearizable', async () => {
   for (const seed of [1, 2, 3]) {
     const c = await states(3, seed)
     const random = stream(seed, 'clients')
-    const history: Array<Operation<Input, Output>> = []
+    const history: Change[] = []
     let tick = 0
     let running = 0
     const until = c.w.clock.monotonic() + 15_000

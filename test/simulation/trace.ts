@@ -2,6 +2,7 @@
  * What happened, in order: a rolling hash over all of it, by which two runs are compared, and the newest
  * lines as text. Spec: simulation.md §12.
  */
+import { crc32 } from 'node:zlib'
 
 export interface Trace {
   /** Takes note of one event. `data` counts for the hash, and its length is shown. */
@@ -17,18 +18,15 @@ const linesKept = 200
 
 /** `print` gets every line as it comes. */
 export function trace(nowMs: () => number, print?: (line: string) => void): Trace {
-  let hash = 0x811c9dc5
+  let hash = 0
   let events = 0
   const ring: Array<() => string> = []
-  const addText = (text: string) => {
-    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  }
   return {
     note(node, kind, what, data) {
       const time = nowMs()
       const sequence = events++
-      addText(`${time} ${node} ${kind} ${what}`)
-      for (const byte of data ?? []) hash = Math.imul(hash ^ byte, 0x01000193)
+      hash = crc32(`${time} ${node} ${kind} ${what}`, hash)
+      if (data !== undefined) hash = crc32(data, hash)
       const size = data?.length
       const line = () =>
         `${(time / 1000).toFixed(4).padStart(10)} #${sequence} ${node} ${kind} ${what}${size === undefined ? '' : ` ${size} B`}`
@@ -39,7 +37,7 @@ export function trace(nowMs: () => number, print?: (line: string) => void): Trac
       return events
     },
     get hash() {
-      return (hash >>> 0).toString(16).padStart(8, '0')
+      return hash.toString(16).padStart(8, '0')
     },
     get lines() {
       const first = events % linesKept

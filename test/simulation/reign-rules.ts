@@ -1,0 +1,62 @@
+/**
+ * What leaders may do to agents: those with a lower epoch nothing (E2), those without a lease for the whole
+ * time of the pings do not give them up (E3), and who is gone does not come back (M1).
+ * Spec: simulation.md §9; failover.md.
+ */
+import { Violation } from './history.ts'
+
+export class ReignHistory {
+  /** Since when each master holds its lease without a gap, ms of true time. */
+  readonly #leasedSince = new Map<string, number>()
+  /** Tasks that a leader of the past sent to an agent that knew better, by agent. */
+  readonly #stale = new Map<string, Set<string>>()
+  /** Ids of agents that were marked gone. */
+  readonly #gone = new Set<string>()
+
+  /** At each step. */
+  leases(holders: readonly string[], nowMs: number): void {
+    for (const name of this.#leasedSince.keys())
+      if (!holders.includes(name)) this.#leasedSince.delete(name)
+    for (const name of holders) if (!this.#leasedSince.has(name)) this.#leasedSince.set(name, nowMs)
+  }
+
+  /** A master asks its registry to mark an agent unreachable; `windowMs`: what its pings take. */
+  givesUp(master: string, agent: string, nowMs: number, windowMs: number): void {
+    const since = this.#leasedSince.get(master) ?? nowMs
+    if (nowMs - since < windowMs)
+      throw new Violation(
+        'E3',
+        `${master} gives ${agent} up after it led for ${Math.round(nowMs - since)} ms of ${windowMs}`,
+      )
+  }
+
+  /** An agent that has heard of epoch `known` gets tasks of a leader of `epoch`. */
+  launched(
+    agent: string,
+    tasks: readonly string[],
+    { epoch, known }: { readonly epoch: number; readonly known: number },
+  ): void {
+    const stale = this.#stale.get(agent) ?? new Set()
+    this.#stale.set(agent, stale)
+    for (const task of tasks) {
+      if (epoch < known) stale.add(task)
+      else stale.delete(task)
+    }
+  }
+
+  /** Tasks that an agent has taken. */
+  holds(agent: string, tasks: Iterable<string>): void {
+    const stale = this.#stale.get(agent)
+    if (stale === undefined || stale.size === 0) return
+    for (const task of tasks)
+      if (stale.has(task))
+        throw new Violation('E2', `${agent} took ${task} from a leader of the past`)
+  }
+
+  /** Where a leader has the agents that it knows of. */
+  admits({ admitted, gone }: Record<'admitted' | 'gone', Iterable<string>>): void {
+    for (const id of gone) this.#gone.add(id)
+    for (const id of admitted)
+      if (this.#gone.has(id)) throw new Violation('M1', `${id} was gone, and is admitted`)
+  }
+}

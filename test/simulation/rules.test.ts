@@ -1,0 +1,214 @@
+/** Each rule that is kept in a history of its own lets good histories pass and names what is wrong with bad ones. */
+import type { Registry, RegistryOperation } from '../../protocol/registrar.ts'
+import type { Resource, Task } from '../../protocol/v1/index.ts'
+import { assert, suite } from '../support/suite.ts'
+import { Violation } from './history.ts'
+import { checkHands, checkReserved, type Hand, type Offered, RoleLimits } from './offer-rules.ts'
+import { RegistryHistory } from './registry-rules.ts'
+import { ReignHistory } from './reign-rules.ts'
+import { UpdateHistory } from './update-rules.ts'
+
+const test = suite('rules of the simulation')
+
+/** The rule that a function breaks; undefined if none. */
+function broken(run: () => void): string | undefined {
+  try {
+    run()
+    return undefined
+  } catch (error) {
+    if (error instanceof Violation) return error.rule
+    throw error
+  }
+}
+
+const info = (id: string) => ({ hostname: id, id: { value: id } })
+const admit = (id: string): RegistryOperation => ({ type: 'ADMIT_AGENT', agent_info: info(id) })
+const registry = (epoch: number, ...admitted: string[]): Registry => ({
+  epoch,
+  admitted: admitted.map(info),
+  unreachable: [],
+  gone: [],
+  weights: {},
+  drains: [],
+  deactivated: [],
+  machines: [],
+  quotas: [],
+})
+
+/** A reign in which `a` was answered, and `b` was not. */
+function reign(): RegistryHistory {
+  const history = new RegistryHistory()
+  history.recovered(registry(1))
+  const write = history.asked(1, [admit('a')])
+  if (write !== undefined) history.answered(1, write)
+  history.asked(1, [admit('b')])
+  return history
+}
+
+test('what was answered is in the next registry, what was not may be', () => {
+  assert.is(
+    broken(() => reign().recovered(registry(2, 'a'))),
+    undefined,
+  )
+  assert.is(
+    broken(() => reign().recovered(registry(2, 'a', 'b'))),
+    undefined,
+  )
+  assert.is(
+    broken(() => reign().recovered(registry(2, 'b'))),
+    'R2',
+  )
+  assert.is(
+    broken(() => reign().recovered(registry(2, 'a', 'c'))),
+    'R2',
+  )
+})
+
+test('a removal that was answered is not undone', () => {
+  const history = new RegistryHistory()
+  history.recovered(registry(1, 'a'))
+  const write = history.asked(1, [{ type: 'REMOVE_AGENT', agent_id: { value: 'a' } }])
+  if (write !== undefined) history.answered(1, write)
+  assert.is(
+    broken(() => history.recovered(registry(2, 'a'))),
+    'R2',
+  )
+})
+
+test('an answer under a former epoch is an answer all the same', () => {
+  const history = new RegistryHistory()
+  history.recovered(registry(1))
+  const early = history.asked(1, [admit('a')])
+  const late = history.asked(1, [admit('b')])
+  history.recovered(registry(2, 'a'))
+  if (early !== undefined) history.answered(1, early)
+  assert.is(
+    broken(() => late !== undefined && history.answered(1, late)),
+    'R2',
+  )
+})
+
+test('no epoch recovers the registry twice', () => {
+  const history = reign()
+  assert.is(
+    broken(() => history.recovered(registry(1, 'a'))),
+    'E2',
+  )
+})
+
+test('statuses are on disk, and come in turn, whatever acknowledgement is invented', () => {
+  const updates = new UpdateHistory()
+  updates.forwarded('T', '01', true)
+  updates.forwarded('T', '01', true)
+  assert.is(
+    broken(() => updates.forwarded('T', '02', true)),
+    'T3',
+  )
+  updates.acknowledged('T', '02')
+  assert.is(
+    broken(() => updates.forwarded('T', '02', true)),
+    'T3',
+  )
+  updates.acknowledged('T', '01')
+  updates.forwarded('T', '02', true)
+  assert.is(
+    broken(() => updates.forwarded('T', '01', true)),
+    'T3',
+  )
+  assert.is(
+    broken(() => updates.forwarded('U', '04', false)),
+    'T4',
+  )
+})
+
+test('a master does not forget that a task has ended', () => {
+  const updates = new UpdateHistory()
+  const task = { task_id: { value: 'T' }, state: 'TASK_RUNNING' } as Task
+  updates.known([task])
+  Object.assign(task, { state: 'TASK_FINISHED' })
+  updates.known([task])
+  Object.assign(task, { state: 'TASK_RUNNING' })
+  assert.is(
+    broken(() => updates.known([task])),
+    'T5',
+  )
+})
+
+test('an agent is given up by who has led for the time of its pings', () => {
+  const reigns = new ReignHistory()
+  reigns.leases(['m'], 1000)
+  assert.is(
+    broken(() => reigns.givesUp('m', 'a', 3999, 3000)),
+    'E3',
+  )
+  reigns.givesUp('m', 'a', 4000, 3000)
+  reigns.leases([], 4000)
+  reigns.leases(['m'], 4001)
+  assert.is(
+    broken(() => reigns.givesUp('m', 'a', 5000, 3000)),
+    'E3',
+  )
+})
+
+test('an agent takes nothing from a leader of the past', () => {
+  const reigns = new ReignHistory()
+  reigns.launched('a', ['t'], { epoch: 1, known: 2 })
+  reigns.holds('a', ['other'])
+  assert.is(
+    broken(() => reigns.holds('a', ['t'])),
+    'E2',
+  )
+  // Launched again, by the one that leads.
+  reigns.launched('a', ['t'], { epoch: 2, known: 2 })
+  reigns.holds('a', ['t'])
+})
+
+test('who was gone is not admitted', () => {
+  const reigns = new ReignHistory()
+  reigns.admits({ admitted: ['a'], gone: ['b'] })
+  assert.is(
+    broken(() => reigns.admits({ admitted: ['b'], gone: [] })),
+    'M1',
+  )
+})
+
+const cpus = (value: number, role?: string): Resource => ({
+  name: 'cpus',
+  type: 'SCALAR',
+  scalar: { value },
+  ...(role !== undefined && { reservations: [{ type: 'DYNAMIC', role }] }),
+})
+const ports = (begin: number, end: number): Resource => ({
+  name: 'ports',
+  type: 'RANGES',
+  ranges: { range: [{ begin, end }] },
+})
+const hand = (...resources: Resource[]): Hand => ({ what: 'O', role: 'eng', resources })
+
+test('no more is held of an agent than there is, and no port twice', () => {
+  const total = [cpus(1), cpus(1, 'eng'), ports(1, 4)]
+  const hands = (...all: Hand[]) => broken(() => checkHands('a', total, all))
+  assert.is(hands(hand(cpus(1), ports(1, 2)), hand(cpus(1, 'eng'), ports(3, 4))), undefined)
+  assert.is(hands(hand(cpus(1)), hand(cpus(1.001))), 'A1')
+  assert.is(hands(hand(ports(1, 2)), hand(ports(2, 3))), 'A2')
+})
+
+test('what is reserved is held by its role, or one below it', () => {
+  const held = (role: string) => broken(() => checkReserved('a', { ...hand(cpus(1, 'eng')), role }))
+  assert.equal(['eng', 'eng/web', 'ops', '*'].map(held), [undefined, undefined, 'A7', 'A7'])
+})
+
+test('above its limit a role is offered nothing new', () => {
+  const limits = new Map([['eng', { cpus: { value: 2 } }]])
+  const offer = (createdMs: number): Offered => ({ ...hand(cpus(1)), role: 'eng/web', createdMs })
+  const rule = new RoleLimits()
+  rule.check(limits, [hand(cpus(1))], [offer(0)], 0)
+  // It had more when the limit was set.
+  rule.check(limits, [hand(cpus(3))], [offer(900)], 1000)
+  assert.is(
+    broken(() => rule.check(limits, [hand(cpus(3))], [offer(9000)], 9000)),
+    'A5',
+  )
+})
+
+test.run()

@@ -1,0 +1,57 @@
+/**
+ * Statuses on their way from an agent to its master (T3, T4), and what masters make of them (T5).
+ * Spec: simulation.md §9; agent.md §7.
+ */
+import type { Task } from '../../protocol/v1/index.ts'
+import { isTerminal } from '../../protocol/v1/status.ts'
+import { Violation } from './history.ts'
+
+/** What was seen of the stream of one task. */
+interface Stream {
+  /** Uuids that were forwarded, in hex and in order, each once. */
+  readonly forwarded: string[]
+  /** Those whose acknowledgement has come to the agent. */
+  readonly acknowledged: Set<string>
+}
+
+export class UpdateHistory {
+  /** By framework and task. */
+  readonly #streams = new Map<string, Stream>()
+  readonly #ended = new WeakSet<Task>()
+
+  /** An agent is told to send a status to its master; `isOnDisk`: it would survive the agent. */
+  forwarded(task: string, uuid: string, isOnDisk: boolean): void {
+    if (!isOnDisk) throw new Violation('T4', `status ${uuid} of ${task} is sent and not on disk`)
+    const { forwarded, acknowledged } = this.#stream(task)
+    const last = forwarded.at(-1)
+    if (last === uuid) return
+    if (forwarded.includes(uuid))
+      throw new Violation('T3', `status ${uuid} of ${task} comes again after ${last}`)
+    if (last !== undefined && !acknowledged.has(last))
+      throw new Violation('T3', `${uuid} of ${task} comes before ${last} is acknowledged`)
+    forwarded.push(uuid)
+  }
+
+  /** An acknowledgement comes to the agent. Whoever invents one changes nothing by it. */
+  acknowledged(task: string, uuid: string): void {
+    const { forwarded, acknowledged } = this.#stream(task)
+    if (forwarded.includes(uuid)) acknowledged.add(uuid)
+  }
+
+  /** T5: a master that knows that a task has ended does not forget it. */
+  known(tasks: Iterable<Task>): void {
+    for (const task of tasks) {
+      if (isTerminal(task.state)) this.#ended.add(task)
+      else if (this.#ended.has(task))
+        throw new Violation('T5', `${task.task_id.value} had ended, and is ${task.state} again`)
+    }
+  }
+
+  #stream(task: string): Stream {
+    const known = this.#streams.get(task)
+    if (known !== undefined) return known
+    const stream = { forwarded: [], acknowledged: new Set<string>() }
+    this.#streams.set(task, stream)
+    return stream
+  }
+}
