@@ -13,6 +13,8 @@ import { type MemoryBroker, memoryBroker } from '../../src/transport/memory.ts'
 import { History } from './history.ts'
 import { SimulatedHost } from './host.ts'
 import type { AgentPlan, FrameworkPlan, Plan } from './plan.ts'
+import { type PostArgs, postman } from './post.ts'
+import { Registers } from './registers.ts'
 import { type Trace, trace } from './trace.ts'
 import { Framework, scriptVariable, taskVariable } from './workload.ts'
 
@@ -22,6 +24,7 @@ export interface Cluster {
   readonly broker: MemoryBroker
   readonly trace: Trace
   readonly history: History
+  readonly registers: Registers
   readonly masters: readonly SimulatedHost[]
   readonly agents: readonly SimulatedHost[]
   readonly frameworks: ReadonlyArray<{
@@ -57,6 +60,9 @@ const agentSettings = {
   executor_shutdown_grace_ms: 1000,
 }
 
+/** Between two letters of a host (S2), ms at most. */
+const letterMs = 2000
+
 export function buildCluster(plan: Plan, print?: (line: string) => void): Cluster {
   const clock = virtualClock()
   const happened = trace(() => clock.monotonic(), print)
@@ -75,6 +81,11 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     return false
   })
   const hosts = new Map<string, SimulatedHost>()
+  const post: PostArgs = {
+    hosts: () => [...hosts.keys()],
+    pauseMs: letterMs,
+    report: (violation) => report(violation),
+  }
   const frameworks: Array<{ host: SimulatedHost; framework: Framework }> = []
 
   function addHost(
@@ -85,8 +96,10 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     >,
   ): SimulatedHost {
     const disk = stream(plan.seed, 'disk', name)
+    const { program } = more
     const host = new SimulatedHost({
       ...more,
+      program: async (ports) => [...(await program(ports)), postman(post)],
       name,
       seed: plan.seed,
       clock,
@@ -144,23 +157,25 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
   const report = (error: unknown) => {
     self.trouble ??= error as Error
   }
+  const registers = new Registers(plan)
   const replicas = plan.masters.join(',')
   const masters = plan.masters.map((name) =>
     addHost(name, {
       supervision: masterModule.supervision,
-      program: (ports) => {
+      program: async (ports) => {
         const given = {
           ...masterSettings,
           replicas,
           lease_ms: plan.leaseMs,
           allocation_interval_ms: plan.allocationMs,
         }
-        return childrenOf(masterModule, given, name, ports)
+        return [...(await childrenOf(masterModule, given, name, ports)), ...registers.replica(name)]
       },
     }),
   )
   const agents = plan.agents.map(agentHost)
   for (const each of plan.frameworks) addFramework(each)
+  for (const name of registers.clients) addHost(name, { program: () => registers.client(name) })
 
   const self: Cluster = {
     plan,
@@ -168,6 +183,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     broker,
     trace: happened,
     history,
+    registers,
     masters,
     agents,
     frameworks,

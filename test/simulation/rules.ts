@@ -2,24 +2,33 @@
  * What never happens (simulation.md §9): cheap rules after every step, the others once in a simulated
  * second. Rules about tasks as clients see them are in `history.ts`.
  */
+import { agentShares } from '../../actors/master/shares.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
 import { checkLogs } from './log-rules.ts'
+import {
+  checkHands,
+  checkInService,
+  checkReserved,
+  type Hand,
+  type Offered,
+} from './offer-rules.ts'
 import { agentStateOf, holdsLease, leaderOf } from './views.ts'
+import { watch } from './watchers.ts'
 import { taskVariable } from './workload.ts'
 
-export function checkStep({ masters }: Cluster): void {
-  const holders = masters.filter(holdsLease)
-  if (holders.length > 1)
-    throw new Violation(
-      'E1',
-      `the lease is held by ${holders.map(({ name }) => name).join(' and ')}`,
-    )
+export function checkStep(cluster: Cluster): void {
+  const { log, reigns } = watch(cluster)
+  log.attach()
+  const holders = cluster.masters.filter(holdsLease).map(({ name }) => name)
+  if (holders.length > 1) throw new Violation('E1', `the lease is held by ${holders.join(' and ')}`)
+  reigns.leases(holders, cluster.clock.monotonic())
 }
 
 export function scan(cluster: Cluster): void {
   checkAgents(cluster)
   checkBooks(cluster)
+  checkObedience(cluster)
   checkActors(cluster)
   checkLogs(cluster)
 }
@@ -52,37 +61,43 @@ function checkAgents({ plan, agents, history }: Cluster): void {
   }
 }
 
-/** A1, M1: what the leader has offered and in use of an agent is no more than there is. */
+/** A1, A2, A5-A7, M1, T5: what the leader has of agents. */
 function checkBooks(cluster: Cluster): void {
   const leader = leaderOf(cluster)
   if (leader === undefined) return
   const { master, host } = leader
-  for (const { id, info, offers, tasks } of master.agents.values()) {
-    const known = cluster.plan.agents.find(({ name }) => name === info.hostname)
-    if (known === undefined) continue
+  const { limits, reigns, updates } = watch(cluster)
+  const used: Hand[] = []
+  const offered: Offered[] = []
+  for (const agent of master.agents.values()) {
+    const { id, info, offers, tasks, total } = agent
     if (master.unreachable.has(id) || master.gone.has(id) || master.recovered.has(id))
       throw new Violation('M1', `${id} is admitted and something else at ${host.name}`)
-    let cpus = 0
-    for (const { share } of offers) cpus += cpusOf(share.resources)
-    for (const task of tasks) if (isLive(task.state)) cpus += cpusOf(task.resources ?? [])
-    if (cpus > known.cpus * 1000)
-      throw new Violation(
-        'A1',
-        `${cpus / 1000} of ${known.cpus} cpus of ${info.hostname} are offered or used`,
-      )
+    const inUse = agentShares(agent).map((share) => ({ what: 'a task', ...share }))
+    const onOffer = [...offers].map(({ id: what, share, createdMs }) => ({
+      what,
+      createdMs,
+      ...share,
+    }))
+    checkHands(info.hostname, total, [...inUse, ...onOffer])
+    for (const hand of onOffer) checkReserved(info.hostname, hand)
+    updates.known(tasks)
+    used.push(...inUse)
+    offered.push(...onOffer)
   }
+  checkInService(master)
+  const limited = [...master.quotas].map(([role, { limits = {} }]) => [role, limits] as const)
+  limits.check(new Map(limited), used, offered, host.clock.monotonic())
+  reigns.admits({ admitted: master.agents.keys(), gone: master.gone.keys() })
 }
 
-function cpusOf(
-  resources: ReadonlyArray<{ name: string; scalar?: { value: number } | undefined }>,
-): number {
-  return resources
-    .filter(({ name }) => name === 'cpus')
-    .reduce((sum, { scalar }) => sum + Math.round((scalar?.value ?? 0) * 1000), 0)
-}
-
-function isLive(state: string | undefined): boolean {
-  return ['TASK_STAGING', 'TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLING'].includes(state ?? '')
+/** E2: no agent has taken a task from a leader of the past. */
+function checkObedience(cluster: Cluster): void {
+  const { reigns } = watch(cluster)
+  for (const host of cluster.agents) {
+    const frameworks = agentStateOf(host)?.frameworks.values() ?? []
+    for (const { tasks } of frameworks) reigns.holds(host.name, tasks.keys())
+  }
 }
 
 /** S1, S3: every actor's parent lives; no mailbox is fuller than it may be. */

@@ -93,7 +93,7 @@ async function phases(
   progress: { phase: string; faults: number; crashes: number },
   untilMs: number,
 ): Promise<void> {
-  const { clock, plan, history, hosts, frameworks } = cluster
+  const { clock, plan, history, hosts, frameworks, registers } = cluster
   let nextScan = 0
   const check = () => {
     if (cluster.trouble !== undefined) throw cluster.trouble
@@ -158,7 +158,10 @@ async function phases(
 
   progress.phase = 'liveness'
   for (const { framework } of frameworks) framework.becomeQuiet()
+  registers.isQuiet = true
   await until('every task has ended', () => history.unended.length === 0, settledMs)
+
+  registers.check()
 
   progress.phase = 'drain'
   for (const { framework } of frameworks) framework.driver?.suppress()

@@ -9,7 +9,7 @@ import type { SimulatedHost } from './host.ts'
 const fence = 'leadership'
 
 /** Data of one actor of a host; undefined while it is not there. */
-function stateOf<State>(host: SimulatedHost, id: string): State | undefined {
+export function stateOf<State>(host: SimulatedHost, id: string): State | undefined {
   const snapshot = host.node?.cell(id)?.snapshot as { context?: { state?: State } } | undefined
   return snapshot?.context?.state
 }

@@ -1,0 +1,147 @@
+/** What the rules look for in the message log, and what they keep of it for one run. */
+import type { MasterState } from '../../actors/master/state.ts'
+import type { RegistrarState } from '../../actors/registrar/state.ts'
+import type { AcknowledgeUpdate, RunTasks } from '../../protocol/agent.ts'
+import { CLOCK_DRIFT } from '../../protocol/log.ts'
+import type { Payload } from '../../protocol/message.ts'
+import type { ApplyRegistry, Registry } from '../../protocol/registrar.ts'
+import type { ForwardUpdate } from '../../protocol/updates.ts'
+import type { Outcome } from '../../src/runtime/index.ts'
+import type { Cluster } from './cluster.ts'
+import type { SimulatedHost } from './host.ts'
+import { answer, MessageLog, type Watcher } from './message-log.ts'
+import { RoleLimits } from './offer-rules.ts'
+import { RegistryHistory, type Write } from './registry-rules.ts'
+import { ReignHistory } from './reign-rules.ts'
+import { UpdateHistory } from './update-rules.ts'
+import { agentStateOf, stateOf } from './views.ts'
+
+/** Of one run. */
+export interface Watched {
+  readonly log: MessageLog
+  readonly registry: RegistryHistory
+  readonly updates: UpdateHistory
+  readonly reigns: ReignHistory
+  readonly limits: RoleLimits
+}
+
+const known = new WeakMap<Cluster, Watched>()
+
+/** Begins to watch a cluster, once. */
+export function watch(cluster: Cluster): Watched {
+  const found = known.get(cluster)
+  if (found !== undefined) return found
+  const histories = {
+    registry: new RegistryHistory(),
+    updates: new UpdateHistory(),
+    reigns: new ReignHistory(),
+    limits: new RoleLimits(),
+  }
+  const watchers = new Map<string, Watcher>([
+    ...registryWatchers(cluster, histories.registry, histories.reigns),
+    ...agentWatchers(histories.updates, histories.reigns),
+  ])
+  const watched = { ...histories, log: new MessageLog(cluster, watchers) }
+  known.set(cluster, watched)
+  return watched
+}
+
+function registryWatchers(
+  { clock }: Cluster,
+  registry: RegistryHistory,
+  reigns: ReignHistory,
+): Array<[string, Watcher]> {
+  /** Requests to registrars that are not answered, by who asked. */
+  const asked = new Map<string, { readonly epoch: number; readonly write: Write | undefined }>()
+  return [
+    [
+      'RECOVER_REGISTRY',
+      (_, { from, ask, body }) => {
+        const { epoch } = body as { epoch: number }
+        asked.set(`${from} ${ask}`, { epoch, write: undefined })
+      },
+    ],
+    [
+      'APPLY_REGISTRY',
+      (host, { from, ask, body }) => {
+        const state = stateOf<RegistrarState>(host, 'registrar')
+        // It refuses whom it has not told the registry, and then changes nothing.
+        if (state === undefined || !state.ready || state.master !== from) return
+        const { epoch } = state.contents
+        const { operations } = body as Payload<typeof ApplyRegistry>
+        const write = registry.asked(epoch, operations)
+        if (write !== undefined) asked.set(`${from} ${ask}`, { epoch, write })
+        for (const operation of operations)
+          if (operation.type === 'MARK_UNREACHABLE')
+            reigns.givesUp(host.name, operation.agent_id.value, clock.monotonic(), pingsMsOf(host))
+      },
+    ],
+    [
+      answer,
+      (_, { to, ask, body }) => {
+        const request = asked.get(`${to} ${ask}`)
+        if (request === undefined) return
+        asked.delete(`${to} ${ask}`)
+        const outcome = body as Outcome<unknown>
+        if (!outcome.ok) return
+        if (request.write === undefined) registry.recovered(outcome.value as Registry)
+        else registry.answered(request.epoch, request.write)
+      },
+    ],
+  ]
+}
+
+/** How long a master pings an agent before it gives it up, ms of true time at least. */
+function pingsMsOf(host: SimulatedHost): number {
+  const options = stateOf<MasterState>(host, 'master')?.options
+  if (options === undefined) return 0
+  const { agent_ping_timeout_ms, max_agent_ping_timeouts } = options
+  return (agent_ping_timeout_ms * max_agent_ping_timeouts) / (1 + CLOCK_DRIFT)
+}
+
+function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[string, Watcher]> {
+  return [
+    [
+      'FORWARD_UPDATE',
+      (host, { body }) => {
+        const { framework_id, status } = body as Payload<typeof ForwardUpdate>
+        const task = `${framework_id.value}/${status.task_id.value}`
+        const uuid = Buffer.from(status.uuid ?? [])
+        updates.forwarded(task, uuid.toString('hex'), isOnDisk(host, task, uuid))
+      },
+    ],
+    [
+      'ACKNOWLEDGE_UPDATE',
+      (_, { body }) => {
+        const { framework_id, task_id, uuid } = body as Payload<typeof AcknowledgeUpdate>
+        const task = `${framework_id.value}/${task_id.value}`
+        updates.acknowledged(task, Buffer.from(uuid).toString('hex'))
+      },
+    ],
+    [
+      'RUN_TASKS',
+      (host, { body }) => {
+        const { epoch, tasks } = body as Payload<typeof RunTasks>
+        const agent = agentStateOf(host)
+        if (agent === undefined) return
+        const ids = tasks.map(({ task_id }) => task_id.value)
+        // A copy of what it has taken already changes nothing.
+        const held = new Set(
+          [...agent.frameworks.values()].flatMap((each) => [...each.tasks.keys()]),
+        )
+        const fresh = ids.filter((id) => !held.has(id))
+        reigns.launched(host.name, fresh, { epoch, known: agent.epoch })
+      },
+    ],
+  ]
+}
+
+/** Whether the stream of a task holds a status that a crash could not take away. */
+function isOnDisk({ storage }: SimulatedHost, task: string, uuid: Buffer): boolean {
+  const disk = storage.contents('/a/meta')
+  for (let number = 0; ; number++) {
+    const value = disk.get(`stream/${task}/${String(number).padStart(8, '0')}`)
+    if (value === undefined) return false
+    if (Buffer.from(value.buffer, value.byteOffset, value.byteLength).includes(uuid)) return true
+  }
+}
