@@ -36,9 +36,22 @@ export function addTask(
   task: Task,
   cx: Context,
 ): void {
+  shareDocuments(state, framework, agent, task)
   framework.tasks.set(task.task_id.value, task)
   agent.tasks.add(task)
   announce(state, 'task', task.task_id.value, { type: 'TASK_ADDED', task_added: { task } }, cx)
+}
+
+/** What it says like its agent, its framework and other tasks is kept once: there may be millions. */
+function shareDocuments(
+  { interned }: MasterState,
+  framework: Framework,
+  agent: Agent,
+  task: Task,
+): void {
+  task.framework_id = framework.info.id ?? task.framework_id
+  task.agent_id = agent.info.id ?? task.agent_id
+  if (task.resources !== undefined) task.resources = interned.of(task.resources)
 }
 
 /** STATUS_UPDATE of a registered agent: told to the framework, then taken over. */
@@ -79,7 +92,8 @@ function record(
 ): void {
   const held = holdsResources(task)
   if (!isTerminal(task.state)) task.state = latest
-  const { data: _, ...kept } = status
+  const { data: _, ...rest } = status
+  const kept: TaskStatus = { ...rest, task_id: task.task_id, agent_id: task.agent_id }
   const statuses = task.statuses ?? []
   const last = statuses.at(-1)
   const again = last?.state === status.state
