@@ -46,7 +46,7 @@ export function listen(state: AgentState, cx: Context): void {
     const call = parsed.value
     if ('page_token' in call) return respond(continueList(lists, call, format, cx))
     const document = answer(state, call, cx)
-    if (document !== undefined) return respond(ok(answerList(lists, call, document, format, cx)))
+    if (document !== undefined) return respond(answerList(lists, call, document, format, cx))
     if (files >= filesMax) {
       return respond(fail('RATE_LIMITED', { sender: 'all operators', limit: filesMax }))
     }
@@ -57,7 +57,7 @@ export function listen(state: AgentState, cx: Context): void {
         files--
         if (!outcome.ok) return respond(fail('INTERNAL', { reason: outcome.error.message }))
         const { value } = outcome
-        respond(value.ok ? ok(answerList(lists, call, value.value, format, cx)) : value)
+        respond(value.ok ? answerList(lists, call, value.value, format, cx) : value)
       },
     )
   })

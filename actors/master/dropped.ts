@@ -1,7 +1,9 @@
 /**
- * Calls for which the intake had no room. Their frameworks await no answer and must not believe that they
- * were heard: each is told with ERROR, as in Mesos, where that ends its scheduler; it may subscribe again,
- * which voids its offers. Spec: scheduler-api.md §10, master.md §8.
+ * Calls for which the intake had no room, and whose senders await no answer. All are counted and logged. A
+ * framework that exceeded the capacity of its rate is told with ERROR, which ends its scheduler, as in Mesos.
+ * One that has merely outrun the master goes on, as it would in Mesos, where nothing bounds what waits: most
+ * of what is lost are acknowledgements, for which agents ask again; launches show in reconciliation.
+ * Spec: scheduler-api.md §10, master.md §8.
  */
 import { failure } from '../../protocol/errors.ts'
 import type { Payload } from '../../protocol/message.ts'
@@ -19,12 +21,12 @@ export function callsDropped(
   { senders }: Payload<typeof CallsDropped>,
   cx: Context,
 ): void {
-  for (const { subject, count: calls, limit } of senders) {
+  for (const { subject, count: calls, capacity } of senders) {
     count(state, 'master/dropped_messages', calls)
     const framework = state.frameworks.get(state.subjects.parseFrameworkCall(subject) ?? '')
-    if (framework === undefined) continue
+    if (framework === undefined || capacity === undefined) continue
     const { code } = failure('RATE_LIMITED')
-    const message = `${calls} call${calls === 1 ? '' : 's'} dropped: capacity(${limit}) exceeded`
+    const message = `${calls} call${calls === 1 ? '' : 's'} dropped: capacity(${capacity}) exceeded`
     sendEvent(state, framework, { type: 'ERROR', error: { message, code } }, cx)
   }
   const named = senders.slice(0, NAMED_MAX).map(({ subject, count: calls }) => [subject, calls])

@@ -6,7 +6,7 @@
  * is lost the master goes with it.
  *
  * Nothing is decoded here. What does not fit is refused with RATE_LIMITED where an answer is awaited; of the
- * rest the master is told, who tells the framework.
+ * rest the master is told.
  */
 import { encode } from '../../protocol/codec.ts'
 import { errorReply, failure } from '../../protocol/errors.ts'
@@ -38,8 +38,8 @@ interface State {
   readonly limiters: Limiters<RawCall>
   /** What limits the calls on a subject; of subscribed frameworks only. */
   readonly limited: Map<string, Limiter<RawCall>>
-  /** Calls that nobody was told were dropped, by subject. */
-  readonly dropped: Map<string, { readonly limit: number; count: number }>
+  /** Drops that the master was not told of, by subject. `capacity`: of the rate, if that was exceeded. */
+  readonly dropped: Map<string, { count: number; capacity: number | undefined }>
   /** A batch is with the master. */
   busy: boolean
 }
@@ -107,7 +107,7 @@ function receive(state: State, { subject, data, reply }: Delivery, cx: Context):
 function throttle(state: State, limiter: Limiter<RawCall>, call: RawCall, cx: Context): void {
   const verdict = admit(limiter, call, cx.monotonic())
   if (verdict === 'turn') enqueue(state, call, cx)
-  else if (verdict === 'full') drop(state, call, limiter.capacity, cx)
+  else if (verdict === 'full') drop(state, call, limiter, cx)
   // The first one sets the timer for those behind it.
   else if (limiter.waiting.length === 1) awaitTurn(state, limiter, cx)
 }
@@ -120,26 +120,48 @@ function awaitTurn(state: State, limiter: Limiter<RawCall>, cx: Context): void {
 }
 
 function enqueue(state: State, call: RawCall, cx: Context): void {
-  if (!push(state.queue, call.subject, call)) drop(state, call, state.queue.perSenderMax, cx)
+  if (!push(state.queue, call.subject, call)) drop(state, call, undefined, cx)
   else if (!state.busy) serve(state, cx)
 }
 
-function drop(state: State, { subject, reply }: RawCall, limit: number, cx: Context): void {
-  if (reply !== undefined) {
-    const refusal = failure('RATE_LIMITED', { sender: subject, limit })
-    cx.publish(reply, encode(errorReply(refusal), 'json'))
-  } else noteDrop(state, subject, limit, cx)
+/** For lack of room at a limiter, or in the queue. */
+function drop(
+  state: State,
+  { subject, reply }: RawCall,
+  limiter: Limiter<RawCall> | undefined,
+  cx: Context,
+): void {
+  if (reply === undefined) {
+    noteDrop(state, subject, limiter?.capacity, cx)
+    return
+  }
+  const limit = limiter?.capacity ?? state.queue.perSenderMax
+  const refusal = failure('RATE_LIMITED', { sender: subject, limit })
+  cx.publish(reply, encode(errorReply(refusal), 'json'))
 }
 
-function noteDrop({ master, dropped }: State, subject: string, limit: number, cx: Context): void {
+function noteDrop(
+  { master, dropped }: State,
+  subject: string,
+  capacity: number | undefined,
+  cx: Context,
+): void {
+  if (dropped.size === 0) {
+    cx.after('dropped', DROPPED_MS, () => {
+      const senders = [...dropped].map(([sender, drops]) => ({
+        subject: sender,
+        count: drops.count,
+        ...(drops.capacity !== undefined && { capacity: drops.capacity }),
+      }))
+      dropped.clear()
+      cx.send(master, CallsDropped, { senders })
+    })
+  }
   const known = dropped.get(subject)
-  if (known !== undefined) known.count++
-  else if (dropped.size < SENDERS_MAX) dropped.set(subject, { limit, count: 1 })
-  if (dropped.size > 1 || known !== undefined) return
-  cx.after('dropped', DROPPED_MS, () => {
-    const senders = [...dropped].map(([sender, drops]) => ({ subject: sender, ...drops }))
-    dropped.clear()
-    cx.send(master, CallsDropped, { senders })
+  if (known === undefined && dropped.size >= SENDERS_MAX) return
+  dropped.set(subject, {
+    count: (known?.count ?? 0) + 1,
+    capacity: known?.capacity ?? capacity,
   })
 }
 

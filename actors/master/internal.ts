@@ -30,8 +30,8 @@ export const CallsDropped = message(
       Type.Object({
         subject: Type.String(),
         count: Type.Integer(),
-        /** How many of the sender may wait. */
-        limit: Type.Integer(),
+        /** How many may wait at the rate of the sender, if it was that that had no room. */
+        capacity: Type.Optional(Type.Integer()),
       }),
     ),
   }),

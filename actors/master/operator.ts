@@ -60,8 +60,7 @@ function carryOut(
   cx: Context,
 ): Result<object, Failure> | undefined {
   const { type } = call
-  const listed = (answer: object) =>
-    ok(answerList(state.lists, call, { type, ...answer }, format, cx))
+  const listed = (answer: object) => answerList(state.lists, call, { type, ...answer }, format, cx)
   switch (type) {
     case 'GET_HEALTH':
       return ok({ type, get_health: { healthy: true } })

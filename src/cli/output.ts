@@ -2,7 +2,7 @@
  * Listings: one description of the columns serves the table, the wide table, the names for scripts and,
  * with the documents as they came, JSON.
  */
-import Table from 'cli-table3'
+import { stripVTControlCharacters } from 'node:util'
 import { toJson } from '../../protocol/json.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -27,13 +27,6 @@ export interface Listing<Row> {
   readonly empty: string
 }
 
-/** No borders: a table that can be read, cut and sorted. */
-const plain = {
-  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
-  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
-  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
-}
-
 /** The text of a listing, with a line break at its end. */
 export function renderListing<Row>(
   listing: Listing<Row>,
@@ -52,23 +45,37 @@ export function renderListing<Row>(
   )
 }
 
-/** A table without borders. Blanks at the ends of lines are taken away. */
+/**
+ * A table without borders, that can be read, cut and sorted: one line a row, whatever the cells hold. Blanks
+ * at the ends of lines are taken away. In one pass, since listings may have a hundred thousand rows.
+ */
 export function renderTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
   right: readonly boolean[] = [],
 ): string {
-  const table = new Table({
-    chars: plain,
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
-    colAligns: head.map((_, index) => (right[index] ? 'right' : 'left')),
+  const lines = [head, ...rows].map((cells) =>
+    cells.map((cell) => cell.replaceAll(/\s*\n\s*/g, ' ')),
+  )
+  const widths = head.map(() => 0)
+  for (const cells of lines) {
+    for (const [column, cell] of cells.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, widthOf(cell))
+    }
+  }
+  const text = lines.map((cells) => {
+    const padded = cells.map((cell, column) => {
+      const blanks = ' '.repeat(widths[column]! - widthOf(cell))
+      return right[column] ? blanks + cell : cell + blanks
+    })
+    return `${padded.join('  ').trimEnd()}\n`
   })
-  table.push([...head], ...rows.map((row) => [...row]))
-  return `${table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')}\n`
+  return text.join('')
+}
+
+/** Characters that are seen. */
+function widthOf(cell: string): number {
+  return [...stripVTControlCharacters(cell)].length
 }
 
 /** Names and values below one another: what `info` commands print. */

@@ -3,12 +3,13 @@
  * at its first page and kept until its last one; the documents of its entries are made page by page, so
  * that a list of a hundred thousand costs its actor some milliseconds at a time.
  *
- * Bounded: a page in bytes, and open lists in number and time. One that is given up for another is told
- * so (PAGE_EXPIRED) and may be asked for anew.
+ * Bounded: a page in bytes, a whole answer by what one message holds (beyond that no entry is looked at, or
+ * the largest lists would hold a master up until its lease ends), and open lists in number and time. One that
+ * is given up for another is told so (PAGE_EXPIRED) and may be asked for anew.
  */
 import { encode, type Format } from '../../protocol/codec.ts'
 import { errorReply, type Failure, fail, failure } from '../../protocol/errors.ts'
-import { ok, type Result } from '../../protocol/result.ts'
+import { err, ok, type Result } from '../../protocol/result.ts'
 import type { Context } from '../runtime/index.ts'
 
 /** Bytes of one page, about: some milliseconds of work, and less than every broker takes. */
@@ -66,18 +67,20 @@ export function answerList(
   answer: object,
   format: Format,
   cx: Context,
-): object {
-  if (page_size === undefined)
-    return withLists(answer, ({ items, document }) => items.map(document))
+): Result<object, Failure> {
+  if (page_size === undefined) {
+    const whole = partOf(answer, 0, Number.POSITIVE_INFINITY, cx.maxPayload, format)
+    return whole.next === undefined ? ok(whole.answer) : err(tooLarge(cx))
+  }
   const page = pageOf(answer, 0, page_size, format, cx)
-  if (page.next === undefined) return page.answer
+  if (page.next === undefined) return ok(page.answer)
   const id = cx.newId()
   open.set(id, { type, answer, pageSize: page_size })
   for (const oldest of open.keys()) {
     if (open.size <= OPEN_MAX) break
     forget(open, oldest, cx)
   }
-  return goOn(open, id, page.answer, page.next, cx)
+  return ok(goOn(open, id, page.answer, page.next, cx))
 }
 
 /** Answers a call that asks for a further page. */
@@ -121,27 +124,43 @@ function timerOf(id: string): string {
   return `list ${id}`
 }
 
-/** From the entry at `from` on, over all lists of the answer; `next` unless these are the last. */
+interface Part {
+  readonly answer: object
+  /** Where the next part begins; absent from the last one. */
+  readonly next?: number
+}
+
 function pageOf(
   answer: object,
   from: number,
   sizeMax: number,
   format: Format,
   { maxPayload }: Context,
-): { readonly answer: object; readonly next?: number } {
+): Part {
   const bytesMax = Math.min(PAGE_BYTES_MAX, maxPayload - FRAME_BYTES)
+  return partOf(answer, from, sizeMax, bytesMax, format)
+}
+
+/** From the entry at `from` on, over all lists of the answer, as many as the bounds allow. */
+function partOf(
+  answer: object,
+  from: number,
+  sizeMax: number,
+  bytesMax: number,
+  format: Format,
+): Part {
   let skip = from
   let bytes = 0
   let taken = 0
   let full = false
-  const page = withLists(answer, ({ items, document }) => {
+  const part = withLists(answer, ({ items, document }) => {
     const documents: unknown[] = []
     let at = Math.min(skip, items.length)
     skip -= at
     for (; at < items.length && !full; at++) {
       const entry = document(items[at])
       bytes += encode(entry, format).length + 1
-      // One entry always: a page must get on, and what does not fit alone is refused as any answer.
+      // One entry always: pages must get on, and what does not fit alone is refused as any answer.
       full = taken > 0 && (taken >= sizeMax || bytes > bytesMax)
       if (full) break
       documents.push(entry)
@@ -149,7 +168,7 @@ function pageOf(
     }
     return documents
   })
-  return full ? { answer: page, next: from + taken } : { answer: page }
+  return full ? { answer: part, next: from + taken } : { answer: part }
 }
 
 /** A copy of the answer with other lists: arrays and entries that lie in maps, however deep. */
@@ -162,10 +181,12 @@ function withLists<T>(answer: T, list: (entries: Entries) => unknown[]): T {
 }
 
 /** The bytes of an answer; of a refusal, if the answer does not fit into one message. */
-export function encodeAnswer(answer: object, format: Format, { maxPayload: limit }: Context) {
+export function encodeAnswer(answer: object, format: Format, cx: Context): Uint8Array {
   const data = encode(answer, format)
-  if (data.length <= limit) return data
-  const message = `The answer has ${data.length} bytes, a message holds ${limit}: ask for pages with page_size.`
-  const refusal = { ...failure('TOO_LARGE', { size: data.length, limit }), message }
-  return encode(errorReply(refusal), format)
+  return data.length <= cx.maxPayload ? data : encode(errorReply(tooLarge(cx)), format)
+}
+
+function tooLarge({ maxPayload: limit }: Context): Failure {
+  const message = `The answer is more than the ${limit} bytes of a message: ask for pages with page_size.`
+  return { ...failure('TOO_LARGE', { limit }), message }
 }

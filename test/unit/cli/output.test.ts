@@ -35,6 +35,13 @@ test('the wide table has all columns', () => {
   assert.match(renderListing(listing, rows, 'wide', plain), /^ID +COUNT +BYTES\na +5 +2\n/)
 })
 
+test('a row is one line, and a hundred thousand of them are soon there', () => {
+  const many = Array.from({ length: 100_000 }, (_, count) => ({ ...rows[0]!, id: 'a\n b', count }))
+  const lines = renderListing(listing, many, 'table', plain).split('\n')
+  assert.is(lines.length, many.length + 2)
+  assert.is(lines[1], 'a b      0')
+})
+
 test('names are one a line', () => {
   assert.is(renderListing(listing, rows, 'name', plain), 'a\nbcd\n')
 })
