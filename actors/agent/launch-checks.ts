@@ -11,7 +11,7 @@ import { idProblem } from '../../protocol/v1/ids.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
 import { unknownResources } from './ledger.ts'
-import { executorPath } from './paths.ts'
+import { executorPath, frameworkPath } from './paths.ts'
 import { type AgentState, agentId, type Framework, forFramework, tasksMax } from './state.ts'
 import { containerPathProblem } from './volumes.ts'
 
@@ -67,7 +67,8 @@ export function refusalOf(
     executor: executorId,
     container: '',
   }
-  if (state.removing.has(executorPath(state.options.work_dir, ids))) {
+  const { work_dir } = state.options
+  if ([executorPath, frameworkPath].some((pathOf) => state.removing.has(pathOf(work_dir, ids)))) {
     return drop('REASON_GC_ERROR', 'old sandboxes of this executor are being removed, try again')
   }
   const missing = unsupported(launch, task)
