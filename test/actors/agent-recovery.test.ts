@@ -313,6 +313,20 @@ test('on the same boot it refuses to start with other resources, and says with w
   await lab.world.stop()
 })
 
+test('a work directory that another agent uses is left alone', async () => {
+  const lab = await AgentLab.start()
+  await lab.boot().then(
+    () => assert.unreachable('it must not start'),
+    ({ code, message }: { code: string; message: string }) => {
+      assert.is(code, 'USAGE')
+      assert.match(message, /another agent uses the work directory \/a/)
+    },
+  )
+  await lab.run([forever('t1')])
+  assert.is(lab.outcome('t1')[0], 'TASK_RUNNING')
+  await lab.world.stop()
+})
+
 test('a store that fails is never trusted again: the agent gives up, and its next life goes on', async () => {
   const lab = await AgentLab.start()
   await lab.run([forever('t1')])

@@ -258,6 +258,15 @@ test('a task is told its place, and nothing of the agent; its own variables win'
   await scene.world.stop()
 })
 
+test('a task that does not outlive its agent is not told how long to wait for it', async () => {
+  const framework = { ...testFramework, checkpoint: false }
+  const scene = await Scene.start('sleep infinity', { place: { ...place, framework } })
+  const env = scene.processes.running()[0]?.options.env
+  assert.is(env?.MESOS_CHECKPOINT, '0')
+  assert.is(env?.MESOS_RECOVERY_TIMEOUT, undefined)
+  await scene.world.stop()
+})
+
 // ---- killing
 
 test('a kill is SIGTERM, and SIGKILL to the whole group when the grace period is over', async () => {
