@@ -215,7 +215,7 @@ export class Peers {
     const node = this.#node
     if (header.node === node.name) throw new Error(`another node is called ${node.name}`)
     const peer = this.peer(header.node)
-    if (peer.former.includes(header.incarnation)) return this.#drop()
+    if (peer.former.includes(header.incarnation)) return this.#hearFormer(peer, header)
     if (header.incarnation !== peer.incarnation) this.#renew(peer, header.incarnation)
     peer.heardMs = node.ports.clock.monotonic()
     if (header.toIncarnation !== '' && header.toIncarnation !== node.incarnation) {
@@ -238,6 +238,19 @@ export class Peers {
       this.#breakAloud(peer, 'gap')
     }
     return peer
+  }
+
+  /**
+   * An incarnation that is over is not heard. But if the later one has been silent for long, it was not the
+   * later one: a frame from before came late, after the peer's first. Who speaks next is believed.
+   */
+  #hearFormer(peer: Peer, { incarnation }: Header): undefined {
+    if (this.#node.ports.clock.monotonic() - peer.heardMs > this.#options.silenceMs) {
+      this.#break(peer, 'incarnation')
+      peer.former.splice(peer.former.indexOf(incarnation), 1)
+      this.#forget(peer)
+    }
+    return this.#drop()
   }
 
   #drop(): undefined {

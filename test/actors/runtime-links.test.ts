@@ -341,6 +341,33 @@ test('a frame that comes twice or late is not delivered again', async () => {
   await w.stop()
 })
 
+test('a node is not deaf for ever to a peer of whose former life a frame came late', async () => {
+  const w = world()
+  await w.start('b', { children: [worker({ journal: journal() })] })
+  const first = await w.start('a')
+  const slow = w.broker.delay(({ to }) => to === 'b', 5000)
+  await (await w.probe(first)).send(pid('worker', 'b'), Note, { n: 1 })
+  slow.remove()
+  await w.crash(first)
+  const probe = await w.probe(await w.start('a'))
+  const answers: unknown[] = []
+  const ask = () =>
+    probe.turn((cx) =>
+      cx.ask(pid('worker', 'b'), Echo, { text: 'there' }, { timeoutMs: 1000 }, ({ ok }) =>
+        answers.push(ok),
+      ),
+    )
+  await ask()
+  await w.advance(5000)
+  for (let attempt = 0; attempt < 12; attempt++) {
+    await ask()
+    await w.advance(2000)
+  }
+  assert.is(answers[0], true)
+  assert.is(answers.at(-1), true)
+  await w.stop()
+})
+
 test('requests to a node that is lost end with DISCONNECTED', async () => {
   const { w, b, probe } = await linkedPair()
   await w.crash(b)
