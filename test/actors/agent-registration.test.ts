@@ -1,7 +1,12 @@
 /** An agent and the leaders it registers with. Spec: agent.md §1, §2. */
-import { KillTask, ShutdownAgent } from '../../protocol/agent.ts'
+import { KillTask, ShutdownAgent, UpdateFrameworkInfo } from '../../protocol/agent.ts'
 import { AgentLab } from '../support/agent-lab.ts'
-import { commandTask, type ScriptedMaster, scriptedMaster } from '../support/scripted-master.ts'
+import {
+  commandTask,
+  type ScriptedMaster,
+  scriptedMaster,
+  testFramework,
+} from '../support/scripted-master.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const test = suite('agent: registration')
@@ -154,6 +159,32 @@ test('tasks that only the master knows are told as dropped, reliably', async () 
   assert.equal([state, reason], ['TASK_DROPPED', 'REASON_RECONCILIATION'])
   for (const { status } of told) assert.equal(status.uuid, uuid)
   assert.is(lab.master.statusesOf('real').at(-1), 'TASK_RUNNING')
+  await lab.world.stop()
+})
+
+test('a scheduler that is back is told at once what it has not acknowledged, others are not', async () => {
+  const lab = await AgentLab.start()
+  lab.master.acknowledges = false
+  const other = { ...testFramework, id: { value: 'F2' } }
+  await lab.run([commandTask('t1', 'sleep infinity')])
+  await lab.run([commandTask('t2', 'sleep infinity')], { framework_info: other })
+  lab.master.send(lab.node, UpdateFrameworkInfo, { epoch: 1, framework_info: other })
+  await lab.world.settle()
+  assert.equal(lab.master.statusesOf('t1'), ['TASK_STARTING'])
+  assert.equal(lab.master.statusesOf('t2'), ['TASK_STARTING', 'TASK_STARTING'])
+  await lab.world.stop()
+})
+
+test('a master that refuses to take it back may tell it to go', async () => {
+  const lab = await AgentLab.start()
+  await lab.run([commandTask('t1', 'sleep infinity')])
+  lab.master.admits = false
+  lab.master.ping(lab.node, false)
+  await lab.world.advance(5000)
+  lab.master.send(lab.node, ShutdownAgent, { epoch: 1, message: 'you are gone' })
+  await lab.world.advance(10_000)
+  assert.equal(lab.alive, [])
+  assert.is(lab.agent.whereis('agent'), undefined)
   await lab.world.stop()
 })
 
