@@ -3,7 +3,7 @@
  *
  * A pattern is a part of a path below the project, such as `unit/transport`; no pattern means every
  * file below `test/` named `*.test.ts`. Options: `--jobs N` (or MESETA_TEST_JOBS; default one for each
- * core), `--timeout SECONDS` for one file (or MESETA_TEST_TIMEOUT; default 180), and `--in DIRECTORY`
+ * core), `--timeout SECONDS` for one file (or MESETA_TEST_TIMEOUT; default 600), and `--in DIRECTORY`
  * to look for the files elsewhere than in `test`.
  *
  * Prints one line for each file, the whole output of files that failed, and at the end exactly one
@@ -71,7 +71,7 @@ function readArguments() {
     const { MESETA_TEST_JOBS, MESETA_TEST_TIMEOUT } = process.env
     return {
       jobs: positive('--jobs', values.jobs ?? MESETA_TEST_JOBS ?? availableParallelism()),
-      timeoutMs: positive('--timeout', values.timeout ?? MESETA_TEST_TIMEOUT ?? 180) * 1000,
+      timeoutMs: positive('--timeout', values.timeout ?? MESETA_TEST_TIMEOUT ?? 600) * 1000,
       directory: values.in,
       patterns: positionals,
     }

@@ -11,7 +11,7 @@ const broker = natsServerFor(test)
 async function run(name: string, ...args: string[]): Promise<string[]> {
   const path = fileURLToPath(new URL(`../../examples/${name}.ts`, import.meta.url))
   const argv = ['--import', 'tsx', path, ...args]
-  const { stdout } = await promisify(execFile)(process.execPath, argv, { timeout: 15_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, argv, { timeout: 45_000 })
   return stdout.trim().split('\n')
 }
 

@@ -11,6 +11,7 @@ const test = suite('examples of frameworks')
 const cluster = clusterFor(test, { agents: 1, resources: 'cpus:4;mem:4096' })
 const root = resolve(import.meta.dirname, '..', '..')
 const run = promisify(execFile)
+const slow = { timeoutMs: 180_000 }
 
 /** Runs a program as the guide says, against the cluster; its output by lines. */
 async function output(program: string): Promise<string[]> {
@@ -18,12 +19,12 @@ async function output(program: string): Promise<string[]> {
   const { stdout } = await run(process.execPath, [...args, cluster().natsUrl], {
     cwd: root,
     env: userEnvironment(),
-    timeout: 30_000,
+    timeout: 80_000,
   })
   return stdout.trim().split('\n')
 }
 
-test('with the SDK: five tasks finish', { timeoutMs: 40_000 }, async () => {
+test('with the SDK: five tasks finish', slow, async () => {
   const lines = await output('examples/hello-framework.ts')
   assert.match(lines[0] ?? '', /^framework [0-9a-f-]{36}$/)
   const finished = lines.filter((line) => line.endsWith(' TASK_FINISHED')).sort()
@@ -33,9 +34,7 @@ test('with the SDK: five tasks finish', { timeoutMs: 40_000 }, async () => {
   )
 })
 
-test('with the SDK: what a task wrote to a volume is read by another one', {
-  timeoutMs: 40_000,
-}, async () => {
+test('with the SDK: what a task wrote to a volume is read by another one', slow, async () => {
   const lines = await output('examples/volume-framework.ts')
   const ends = lines.filter((line) => /FINISHED|FAILED|ERROR|LOST|DROPPED/.test(line))
   assert.equal(ends.sort(), [
@@ -48,9 +47,7 @@ test('with the SDK: what a task wrote to a volume is read by another one', {
   ])
 })
 
-test('with a state: a framework goes on where it was in its former life', {
-  timeoutMs: 90_000,
-}, async () => {
+test('with a state: a framework goes on where it was in its former life', slow, async () => {
   const workDir = temporaryDirectory('state')
   const args = ['start', '--name', 's1', 'state', '--work-dir', workDir]
   const node = new Running(args, { MESETA_NATS_URL: cluster().natsUrl })
@@ -65,16 +62,14 @@ test('with a state: a framework goes on where it was in its former life', {
   }
 })
 
-test('with a NATS client and MessagePack alone: a task runs and finishes', {
-  timeoutMs: 40_000,
-}, async () => {
+test('with a NATS client and MessagePack alone: a task runs and finishes', slow, async () => {
   const lines = await output('examples/plain-framework.ts')
   assert.match(lines[0] ?? '', /^framework /)
   assert.is(lines.at(-1), 'plain-1 TASK_FINISHED')
   assert.ok(lines.includes('plain-1 TASK_RUNNING'))
 })
 
-test('with a NATS client and JSON alone, in at most 80 lines', { timeoutMs: 40_000 }, async () => {
+test('with a NATS client and JSON alone, in at most 80 lines', slow, async () => {
   const source = readFileSync(join(root, 'examples/json-framework.mjs'), 'utf8')
   assert.ok(source.split('\n').length <= 80)
   const imported = [...source.matchAll(/from '([^']+)'/g)].map(([, name]) => name)
@@ -84,11 +79,9 @@ test('with a NATS client and JSON alone, in at most 80 lines', { timeoutMs: 40_0
   assert.is(lines.at(-1), 'json-1 TASK_FINISHED')
 })
 
-test("the guide's own program with the SDK subscribes and declines", {
-  timeoutMs: 40_000,
-}, async () => {
+test("the guide's own program with the SDK subscribes and declines", slow, async () => {
   const guide = readFileSync(join(root, 'docs/frameworks.md'), 'utf8')
-  const [, source = ''] = /```ts\n(.*?)```/s.exec(guide) ?? []
+  const [, source = ''] = /```ts\n(import .*?)```/s.exec(guide) ?? []
   assert.match(source, /connectScheduler/)
   // It would run for ever: here it ends itself once it has declined its first offers.
   const program = source
@@ -103,7 +96,7 @@ test("the guide's own program with the SDK subscribes and declines", {
   const { stdout } = await run(process.execPath, ['--import', 'tsx', path], {
     cwd: root,
     env: userEnvironment(),
-    timeout: 30_000,
+    timeout: 80_000,
   })
   assert.is(stdout.trim(), 'declined')
 })

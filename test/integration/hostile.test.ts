@@ -50,7 +50,7 @@ interface Answer {
 }
 
 async function ask(subject: string, data: Uint8Array): Promise<Answer> {
-  const { data: answer } = await nats.request(subject, data, { timeout: 5000 })
+  const { data: answer } = await nats.request(subject, data, { timeout: 20_000 })
   const decoded = decode(answer)
   assert.ok(decoded.ok, `the answer on ${subject} is decodable`)
   return (decoded.ok ? decoded.value.value : {}) as Answer

@@ -38,7 +38,7 @@ test.after(() => cluster?.stop())
 const env = () => ({ MESETA_NATS_URL: cluster.natsUrl })
 
 test('a borrower runs beside an owner of all, and is killed when it is told to go', {
-  timeoutMs: 90_000,
+  timeoutMs: 180_000,
 }, async () => {
   const owner = new Running(['run', '--cpus', '1', '--', 'sh', '-c', 'echo owns; sleep 600'], env())
   await owner.says(/owns/)

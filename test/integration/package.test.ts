@@ -10,7 +10,7 @@ const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '..', '..')
 
 test('packed and installed globally, the command works from any folder', {
-  timeoutMs: 150_000,
+  timeoutMs: 400_000,
 }, async () => {
   const directory = temporaryDirectory('package')
   const elsewhere = join(directory, 'elsewhere')

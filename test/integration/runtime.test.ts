@@ -62,6 +62,8 @@ async function startHere(url: string, name: string, transport = natsTransport({ 
     name,
     ports: systemPorts({ transport, log: { level: 'fatal' } }),
     heartbeatMs: 100,
+    // Longer than a busy machine may keep a process waiting.
+    silenceMs: 3000,
     children: [child({ id: 'ego', behaviour, args: undefined }), worker({ journal: log })],
   })
   running.nodes.push(node)
@@ -73,7 +75,7 @@ async function startHere(url: string, name: string, transport = natsTransport({ 
   }
   const ask = (to: string, text: string) =>
     new Promise<Outcome<string>>((resolve) => {
-      turn((cx) => cx.ask(pid('worker', to), Echo, { text }, { timeoutMs: 2000 }, resolve))
+      turn((cx) => cx.ask(pid('worker', to), Echo, { text }, { timeoutMs: 5000 }, resolve))
     })
   return { node, exits, turn, ask, log }
 }

@@ -8,7 +8,7 @@ import { until } from '../support/wait.ts'
 
 const test = suite('up with three brokers')
 const scratch = temporaryDirectory('scratch')
-const slow = { timeoutMs: 90_000 }
+const slow = { timeoutMs: 180_000 }
 const brokers = ['nats-server-1', 'nats-server-2', 'nats-server-3']
 let up: RunningUp
 

@@ -101,8 +101,10 @@ interface Member {
 }
 
 const root = resolve(import.meta.dirname, '..', '..')
-const readyMs = 20_000
-const stopMs = 10_000
+/** Limits for what hangs: on a slow and busy machine one start takes seconds. */
+const readyMs = 60_000
+const stopMs = 30_000
+const requestMs = 10_000
 const tailKept = 3000
 
 /** Starts a cluster; resolves when its agents are registered. */
@@ -162,7 +164,7 @@ class Processes implements TestCluster {
       nats_url: this.natsUrl,
       nats_credentials: '',
       cluster: 'meseta',
-      request_timeout_ms: 2000,
+      request_timeout_ms: requestMs,
     })
     await Promise.all([this.agentsActive(agents), this.replicasVoting()])
   }

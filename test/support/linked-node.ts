@@ -12,6 +12,8 @@ await startNode({
   name,
   ports: systemPorts({ transport: natsTransport({ servers: [url] }), log: { level: 'fatal' } }),
   heartbeatMs: 100,
+  // Longer than a busy machine may keep a process waiting.
+  silenceMs: 3000,
   children: [worker({ traps: true })],
 })
 process.stdout.write('ready\n')

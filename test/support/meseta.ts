@@ -11,7 +11,7 @@ import { until } from './wait.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
 /** The sources are transpiled at each start; several may start at once. */
-const exitTimeoutMs = 60_000
+const exitTimeoutMs = 120_000
 
 /** How a command ended. */
 export interface Ended {
@@ -112,7 +112,7 @@ export class RunningUp extends Running {
 export async function allGone(pids: readonly number[]): Promise<void> {
   await until(() => !pids.some(isRunning), {
     what: `the end of ${pids.join(', ')}`,
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
     intervalMs: 100,
   })
 }

@@ -8,7 +8,9 @@ import { readlinkSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { hubAddress, Network } from './network.ts'
 
-const answerMs = 500
+/** How long what cannot come is waited for; and what must. */
+const silenceMs = 500
+const answerMs = 20_000
 
 const network = new Network()
 const host = await network.addHost()
@@ -18,7 +20,7 @@ await once(server, 'listening')
 const { port } = server.address() as AddressInfo
 
 /** Says from the host whether the hub can be reached, and which namespace it is in. */
-function look(): { readonly seen: string; readonly namespace: string } {
+function look(patienceMs: number): { readonly seen: string; readonly namespace: string } {
   const script = `
     const say = (seen) => {
       const namespace = require('fs').readlinkSync('/proc/self/ns/net')
@@ -26,16 +28,16 @@ function look(): { readonly seen: string; readonly namespace: string } {
       process.exit()
     }
     require('net').connect(${port}, '${hubAddress}', () => say('reached')).on('error', () => {})
-    setTimeout(() => say('not reached'), ${answerMs})`
+    setTimeout(() => say('not reached'), ${patienceMs})`
   const [program = '', ...args] = [...host.launcher, process.execPath, '-e', script]
   return JSON.parse(spawnSync(program, args, { encoding: 'utf8' }).stdout)
 }
 
-const before = look()
+const before = look(answerMs)
 host.cut()
-const cut = look()
+const cut = look(silenceMs)
 host.heal()
-const healed = look()
+const healed = look(answerMs)
 server.close()
 await network.close()
 process.stdout.write(

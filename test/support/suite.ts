@@ -5,7 +5,7 @@
  * file green whose author forgot `.run()`. Here each of these fails the file:
  *
  * - a throwing hook (`before`: every test of the suite fails with its message);
- * - a test that lasts longer than its limit (20 s unless said otherwise);
+ * - a test that lasts longer than its limit (60 s unless said otherwise: it is there for what hangs);
  * - an unhandled rejection or an uncaught exception, charged to the test that was running;
  * - a suite that was never run or holds no tests; a process that exits before its tests have ended;
  * - something that keeps the process alive after the last test: an open socket, a process, a timer.
@@ -23,7 +23,7 @@ export * as assert from 'uvu/assert'
 export type Body = () => unknown
 
 export interface TestOptions {
-  /** Limit for the test together with its `each` hooks, in milliseconds. Default 20,000. */
+  /** Limit for the test together with its `each` hooks, in milliseconds. Default 60,000. */
   readonly timeoutMs?: number
 }
 
@@ -46,7 +46,9 @@ export interface Suite {
   run(): void
 }
 
-const defaultTimeoutMs = 20_000
+const defaultTimeoutMs = 60_000
+/** Limit for what is done once before or after all tests of a suite, such as starting a cluster. */
+const hooksTimeoutMs = 180_000
 /** How long the process may live on after the last test before that counts as a leak. */
 const lingerMs = 5_000
 
@@ -146,10 +148,10 @@ export function suite(name: string): Suite {
         // One more for the `after` hooks, so that the end of the file is behind them.
         outstanding += (onlyCount || planned) + 1
         inner.before(async () => {
-          setUpFailure = await outcome(before)
+          setUpFailure = await outcome(before, hooksTimeoutMs)
         })
         inner.after(async () => {
-          const error = await outcome(after)
+          const error = await outcome(after, hooksTimeoutMs)
           if (error) failAloud(`${name}: after`, error)
           ended()
         })

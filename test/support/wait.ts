@@ -9,7 +9,7 @@ const { setTimeout, performance } = globalThis
 export interface UntilOptions {
   /** What is awaited, as the end of "timed out waiting for ...". */
   readonly what: string
-  /** Limit in milliseconds. Default 10,000. */
+  /** Limit in milliseconds, for what never comes true. Default 30,000: machines may be slow. */
   readonly timeoutMs?: number
   /** Pause between two looks in milliseconds. Default 10. */
   readonly intervalMs?: number
@@ -25,7 +25,7 @@ export async function until<T>(
   condition: () => T | Promise<T>,
   options: UntilOptions,
 ): Promise<NonNullable<T>> {
-  const { what, timeoutMs = 10_000, intervalMs = 10 } = options
+  const { what, timeoutMs = 30_000, intervalMs = 10 } = options
   const deadline = performance.now() + timeoutMs
   for (;;) {
     let cause: unknown

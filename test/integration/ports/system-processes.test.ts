@@ -113,13 +113,15 @@ test('a group lives as long as any of its processes, and zombies do not count', 
 test('an adopted zombie counts as ended, and so does a group of zombies', async () => {
   const pidPath = `${root}/zombie.pid`
   // `exec` turns the parent into a program that never waits for the child it has.
-  const script = `setsid sleep 0.3 & echo $! > ${pidPath}; exec sleep 600`
+  const waiting = `while [ ! -e ${root}/go ]; do sleep 0.02; done`
+  const script = `setsid sh -c '${waiting}' & echo $! > ${pidPath}; exec sleep 600`
   const parent = await processes.spawn(shell(script))
   const child = await until(async () => Number(text(await systemDisk.readFile(pidPath))), {
     what: 'the pid of the child',
   })
   await until(() => processes.groupAlive(child), { what: 'the group of the child' })
   const adopted = await processes.adopt(child, readProcStat(child)!.startTime)
+  await systemDisk.writeFile(`${root}/go`, new Uint8Array())
   assert.equal(await adopted!.exited, { code: null, signal: null })
   assert.is(readProcStat(child)?.state, 'Z')
   assert.not(processes.groupAlive(child))

@@ -135,11 +135,13 @@ export function processesContract(test: Suite, make: () => ProcessesSubject): vo
 
   test('a stopped process goes on when continued', async () => {
     const { processes, root, wait } = make()
-    const process = await wait(processes.spawn(command(root, 'sleep 0.05')))
+    const process = await wait(processes.spawn(command(root, 'sleep 600')))
     assert.ok(processes.kill(process.pid, 'SIGSTOP', true))
     assert.ok(processes.groupAlive(process.pid))
     assert.ok(processes.kill(process.pid, 'SIGCONT', true))
-    assert.equal(await wait(process.exited), { code: 0, signal: null })
+    // One that stands still would not hear this.
+    assert.ok(processes.kill(process.pid, 'SIGTERM', true))
+    assert.equal(await wait(process.exited), { code: null, signal: 'SIGTERM' })
   })
 
   test('many processes are started at once, each with a pid of its own', async () => {
