@@ -6,15 +6,12 @@ import type { QuotaState, Resource, Role, ValueScalar } from '../../protocol/v1/
 import {
   addQuantities,
   ancestorsOf,
-  filter,
   fromMillis,
   isReserved,
   isRevocable,
   type Quantities,
-  quantitiesOf,
-  type Resources,
+  quantityMillis,
   reservationRole,
-  resources,
 } from '../../src/resources/index.ts'
 import { agentShares } from './shares.ts'
 import type { MasterState } from './state.ts'
@@ -24,13 +21,16 @@ interface Account {
   /** Ids of those in exactly this role. */
   readonly frameworks: Set<string>
   /** What tasks and executors use. */
-  allocated: Quantities
-  offered: Quantities
+  readonly allocated: Amounts
+  readonly offered: Amounts
   /** Used or not. */
-  reserved: Quantities
+  readonly reserved: Amounts
   /** Charged to the quota: what is reserved, and what else is used and not lent. */
-  consumed: Quantities
+  readonly consumed: Amounts
 }
+
+/** Thousandths by name. */
+type Amounts = Map<string, number>
 
 type Kind = 'allocated' | 'offered' | 'reserved' | 'consumed'
 
@@ -43,7 +43,9 @@ const COUNTED = ['cpus', 'gpus', 'mem', 'disk']
  */
 export function rolesDocument(state: MasterState): Role[] {
   const accounts = accountsOf(state)
-  for (const name of [...state.weights.keys(), ...state.quotas.keys()]) accountOf(accounts, name)
+  for (const role of [...state.weights.keys(), ...state.quotas.keys()]) {
+    for (const name of [role, ...ancestorsOf(role)]) accountOf(accounts, name)
+  }
   const sorted = [...accounts.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   return sorted.map((account) => {
     const { name, frameworks, allocated, offered, reserved } = account
@@ -73,34 +75,40 @@ function quotaOf({ quotas }: MasterState, { name, consumed }: Account): QuotaSta
 /** One look at everything, however many roles there are. */
 function accountsOf(state: MasterState): Map<string, Account> {
   const accounts = new Map<string, Account>()
-  const charge = (role: string, kind: Kind, held: Resources) => {
-    if (held.length === 0) return
-    const quantities = quantitiesOf(held)
-    for (const name of [role, ...ancestorsOf(role)]) {
-      const account = accountOf(accounts, name)
-      account[kind] = addQuantities(account[kind], quantities)
+  const charged = new Map<string, readonly Account[]>()
+  const chargedFor = (role: string) => {
+    const known = charged.get(role)
+    if (known !== undefined) return known
+    const all = [role, ...ancestorsOf(role)].map((name) => accountOf(accounts, name))
+    charged.set(role, all)
+    return all
+  }
+  const charge = (role: string, kind: Kind, resource: Resource) => {
+    const millis = quantityMillis(resource)
+    for (const account of chargedFor(role)) {
+      const amounts = account[kind]
+      amounts.set(resource.name, (amounts.get(resource.name) ?? 0) + millis)
     }
   }
   for (const { id, roles } of state.frameworks.values()) {
-    for (const role of roles) {
-      accountOf(accounts, role).frameworks.add(id)
-      for (const above of ancestorsOf(role)) accountOf(accounts, above)
-    }
+    for (const role of roles) chargedFor(role)[0]!.frameworks.add(id)
   }
   for (const agent of state.agents.values()) {
     for (const resource of agent.total) {
       if (!isReserved(resource)) continue
-      for (const kind of ['reserved', 'consumed'] as const) {
-        charge(reservationRole(resource), kind, resources([resource]))
+      charge(reservationRole(resource), 'reserved', resource)
+      charge(reservationRole(resource), 'consumed', resource)
+    }
+    for (const { role, framework_id, resources } of agentShares(agent)) {
+      for (const resource of resources) {
+        charge(role, 'allocated', resource)
+        if (isPlain(resource)) charge(role, 'consumed', resource)
       }
+      chargedFor(role)[0]!.frameworks.add(framework_id)
     }
-    for (const { role, framework_id, resources: used } of agentShares(agent)) {
-      const held = resources(used)
-      charge(role, 'allocated', held)
-      charge(role, 'consumed', filter(held, isPlain))
-      accountOf(accounts, role).frameworks.add(framework_id)
+    for (const { share } of agent.offers) {
+      for (const resource of share.resources) charge(share.role, 'offered', resource)
     }
-    for (const { share } of agent.offers) charge(share.role, 'offered', resources(share.resources))
   }
   return accounts
 }
@@ -112,9 +120,14 @@ function isPlain(resource: Resource): boolean {
 function accountOf(accounts: Map<string, Account>, name: string): Account {
   const known = accounts.get(name)
   if (known !== undefined) return known
-  const none: Quantities = new Map()
-  const zero = { allocated: none, offered: none, reserved: none, consumed: none }
-  const account: Account = { name, frameworks: new Set(), ...zero }
+  const account: Account = {
+    name,
+    frameworks: new Set(),
+    allocated: new Map(),
+    offered: new Map(),
+    reserved: new Map(),
+    consumed: new Map(),
+  }
   accounts.set(name, account)
   return account
 }

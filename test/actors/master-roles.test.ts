@@ -33,15 +33,16 @@ test('a role without frameworks is there if something is set for it or reserved'
   const m = await masterWorld()
   assert.equal(await roles(m), {})
   const agent = await m.agent('a')
-  const update_weights = { weight_infos: [{ role: 'heavy', weight: 2.5 }] }
+  const update_weights = { weight_infos: [{ role: 'far/heavy', weight: 2.5 }] }
   await m.operate({ type: 'UPDATE_WEIGHTS', update_weights })
   const quota_configs = [{ role: 'few', limits: amounts({ cpus: 1 }) }]
   await m.operate({ type: 'UPDATE_QUOTA', update_quota: { quota_configs } })
   assert.equal(await reserve(m, agent.id, 'eng/web', 1.5), {})
   const found = await roles(m)
-  assert.equal(Object.keys(found), ['eng', 'eng/web', 'few', 'heavy'])
-  assert.equal(found.heavy, {
-    name: 'heavy',
+  assert.equal(Object.keys(found), ['eng', 'eng/web', 'far', 'far/heavy', 'few'])
+  assert.is(found.far.weight, 1)
+  assert.equal(found['far/heavy'], {
+    name: 'far/heavy',
     weight: 2.5,
     frameworks: [],
     resources: [],
