@@ -1,8 +1,13 @@
 /** Each rule that is kept in a history of its own lets good histories pass and names what is wrong with bad ones. */
+import { encode } from '../../protocol/codec.ts'
 import type { Registry, RegistryOperation } from '../../protocol/registrar.ts'
 import type { Resource, Task } from '../../protocol/v1/index.ts'
+import { seal } from '../../src/storage/sealed-store.ts'
 import { assert, suite } from '../support/suite.ts'
+import { CallHistory } from './call-rules.ts'
 import { Violation } from './history.ts'
+import { LogHistory } from './log-rules.ts'
+import { checkCodec } from './message-log.ts'
 import { checkHands, checkReserved, type Hand, type Offered, RoleLimits } from './offer-rules.ts'
 import { RegistryHistory } from './registry-rules.ts'
 import { ReignHistory } from './reign-rules.ts'
@@ -209,6 +214,68 @@ test('above its limit a role is offered nothing new', () => {
     broken(() => rule.check(limits, [hand(cpus(3))], [offer(9000)], 9000)),
     'A5',
   )
+})
+
+test('only its own framework has a task killed', () => {
+  const calls = new CallHistory()
+  const call = (framework_id: string, task: string) =>
+    encode({
+      type: 'KILL',
+      framework_id: { value: framework_id },
+      kill: { task_id: { value: task } },
+    })
+  calls.heard({ subject: 'meseta.framework.F.call', data: call('F', 'f') })
+  calls.killed('F', 'f')
+  calls.heard({ subject: 'meseta.framework.G.call', data: call('F', 'other') })
+  assert.is(
+    broken(() => calls.killed('F', 'other')),
+    'X1',
+  )
+})
+
+test('a message is the same after another way over the wire', () => {
+  checkCodec({ type: 'GOOD', body: { list: [1, 'two', null, new Uint8Array(3)] } })
+  assert.is(
+    broken(() => checkCodec({ type: 'BAD', body: { names: new Map([['a', 1]]) } })),
+    'S6',
+  )
+})
+
+/** What a replica's disk holds: metadata, and records by position. */
+function disk(promised: number, records: Record<number, object>): Map<string, Uint8Array> {
+  const contents = Object.entries(records).map(
+    ([position, record]) => [`a/${position}`, record] as const,
+  )
+  const all: ReadonlyArray<readonly [string, object]> = [
+    ['metadata', { status: 'VOTING', promised }],
+    ...contents,
+  ]
+  return new Map(all.map(([key, record]) => [key, seal(key, encode(record))]))
+}
+const append = (text: string) => ({ type: 'APPEND', data: new TextEncoder().encode(text) })
+
+test('what replicas have learned, written and promised fits together', () => {
+  const learned = (text: string) => ({ promised: 0, learned: true, body: append(text) })
+  const written = (promised: number, performed: number, text: string) => ({
+    promised,
+    performed,
+    body: append(text),
+  })
+  const looks = (...all: ReadonlyArray<readonly [string, Map<string, Uint8Array>]>) => {
+    const history = new LogHistory()
+    return broken(() => {
+      for (const [replica, contents] of all) history.look(replica, contents)
+    })
+  }
+  const x = disk(5, { 1: learned('x') })
+  assert.is(looks(['a', x], ['b', x], ['a', disk(6, { 1: learned('x') })]), undefined)
+  assert.is(looks(['a', x], ['b', disk(5, { 1: learned('y') })]), 'L1')
+  const once = disk(5, { 2: written(5, 5, 'x') })
+  assert.is(looks(['a', once], ['b', disk(5, { 2: written(5, 5, 'y') })]), 'L2')
+  assert.is(looks(['a', once], ['b', disk(6, { 2: written(6, 6, 'y') })]), undefined)
+  assert.is(looks(['a', x], ['a', disk(4, {})]), 'L3')
+  assert.is(looks(['a', once], ['a', disk(5, { 2: { promised: 4 } })]), 'L3')
+  assert.is(looks(['a', disk(5, { 2: written(4, 5, 'x') })]), 'L4')
 })
 
 test.run()

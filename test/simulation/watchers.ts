@@ -1,12 +1,14 @@
 /** What the rules look for in the message log, and what they keep of it for one run. */
+import type { Calls } from '../../actors/master/internal.ts'
 import type { MasterState } from '../../actors/master/state.ts'
 import type { RegistrarState } from '../../actors/registrar/state.ts'
-import type { AcknowledgeUpdate, RunTasks } from '../../protocol/agent.ts'
+import type { AcknowledgeUpdate, KillTask, RunTasks } from '../../protocol/agent.ts'
 import { CLOCK_DRIFT } from '../../protocol/log.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { ApplyRegistry, Registry } from '../../protocol/registrar.ts'
 import type { ForwardUpdate } from '../../protocol/updates.ts'
 import type { Outcome } from '../../src/runtime/index.ts'
+import { CallHistory } from './call-rules.ts'
 import type { Cluster } from './cluster.ts'
 import type { SimulatedHost } from './host.ts'
 import { answer, MessageLog, type Watcher } from './message-log.ts'
@@ -40,6 +42,7 @@ export function watch(cluster: Cluster): Watched {
   const watchers = new Map<string, Watcher>([
     ...registryWatchers(cluster, histories.registry, histories.reigns),
     ...agentWatchers(histories.updates, histories.reigns),
+    ...callWatchers(new CallHistory()),
   ])
   const watched = { ...histories, log: new MessageLog(cluster, watchers) }
   known.set(cluster, watched)
@@ -131,6 +134,24 @@ function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[str
         )
         const fresh = ids.filter((id) => !held.has(id))
         reigns.launched(host.name, fresh, { epoch, known: agent.epoch })
+      },
+    ],
+  ]
+}
+
+function callWatchers(calls: CallHistory): Array<[string, Watcher]> {
+  return [
+    [
+      'CALLS',
+      (_, { body }) => {
+        for (const call of (body as Payload<typeof Calls>).calls) calls.heard(call)
+      },
+    ],
+    [
+      'KILL_TASK',
+      (_, { body }) => {
+        const { framework_id, task_id } = body as Payload<typeof KillTask>
+        calls.killed(framework_id.value, task_id.value)
       },
     ],
   ]
