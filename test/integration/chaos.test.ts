@@ -8,7 +8,12 @@ import { temporaryDirectory } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
 
 const test = suite('chaos')
-const cluster = clusterFor(test, { agents: 3, resources: 'cpus:2;mem:2048' })
+const cluster = clusterFor(test, {
+  agents: 3,
+  resources: 'cpus:2;mem:2048',
+  // An agent that takes long to start again is not to be given up: its tasks would be lost, and come back.
+  masterFlags: { 'agent-ping-timeout-ms': 15_000 },
+})
 const scratch = temporaryDirectory('chaos')
 const program = resolve(import.meta.dirname, '..', 'support', 'chaos-framework.ts')
 const tasks = Array.from({ length: 300 }, (_, index) => `t${index}`)

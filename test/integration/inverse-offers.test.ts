@@ -11,7 +11,11 @@ import { until } from '../support/wait.ts'
 
 const test = suite('inverse offers')
 const slow = { timeoutMs: 120_000 }
-const cluster = clusterFor(test, { agents: 2 })
+const cluster = clusterFor(test, {
+  agents: 2,
+  // What the framework prints is compared line by line: no status is to come twice for being answered late.
+  agentFlags: { 'update-retry-min-ms': 60_000, 'update-retry-max-ms': 60_000 },
+})
 const root = resolve(import.meta.dirname, '..', '..')
 
 async function done(...args: string[]): Promise<string> {

@@ -2,6 +2,7 @@
 import { connectScheduler, Room } from '../../src/framework/index.ts'
 import { clusterFor } from '../support/cluster.ts'
 import { type Ended, meseta, Running } from '../support/meseta.ts'
+import { handles } from '../support/process.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 
@@ -99,6 +100,7 @@ test('a watch says a line for each change', slow, async () => {
       stdout,
       /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}(?:OFFER|RESCIND) +\S+-O\d+ {2}\S+.*\n$/,
     )
+    await handles(other.child.pid!, 'SIGINT')
     other.child.kill('SIGINT')
     assert.equal(await other.ended, { code: 0, stdout: '', stderr: '' })
   } finally {
