@@ -21,7 +21,7 @@ export function encodeAgentPart(
 ): Fields {
   const { count, bytes } = encodeFields(agentPart(info, unavailability))
   // Kept as long as the agent: as a view it would keep all of the encoder's buffer, some 8 KiB, with it.
-  return { count, bytes: bytes.slice() }
+  return { count, bytes: new Uint8Array(bytes) }
 }
 
 function agentPart(
