@@ -3,7 +3,7 @@
  * launched that do not end. Beside what is resident stands what is left after a garbage collection, and
  * what each agent and task takes of that.
  *
- *     node dist/benchmarks/memory.js [--quick] [--json] [--agents N]
+ *     node dist/benchmarks/memory.js [--quick] [--json] [--agents N] [--tasks N]
  *
  * The limit: the bytes of what the agent says of itself, and of the task's description, in msgpack.
  */
@@ -25,12 +25,13 @@ const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     agents: { type: 'string' },
+    tasks: { type: 'string' },
   },
 })
 const { quick, json } = flags
 const sizes = flags.agents ? [Number(flags.agents)] : quick ? [1000] : [10_000, 50_000]
 /** In all; the agents have room for so many each. */
-const tasks = quick ? 2000 : 50_000
+const tasks = Number(flags.tasks ?? (quick ? 2000 : 50_000))
 const agentsPerProcess = 10_000
 
 interface Figures {
@@ -39,6 +40,8 @@ interface Figures {
   readonly registeredSeconds: number
   /** Of the master while they register, CPU-s. */
   readonly registeredCpuSeconds: number
+  /** Of a master without agents. */
+  readonly emptyRssMiB: number
   /** Before a collection. */
   readonly rssMiB: number
   readonly collected: {
@@ -83,6 +86,7 @@ async function measure(bench: BenchCluster, agents: number): Promise<Figures> {
     tasks,
     registeredSeconds,
     registeredCpuSeconds: (used.cpuMs - cpuMs) / 1000,
+    emptyRssMiB: empty.rssBytes / 2 ** 20,
     rssMiB: used.rssBytes / 2 ** 20,
     collected: {
       rssMiB: full.rssBytes / 2 ** 20,
@@ -154,7 +158,7 @@ else {
     head: [
       'agents',
       'registered in s (CPU)',
-      'resident MiB',
+      'resident MiB (target 400)',
       'after a collection',
       'of it heap / buffers',
       'KiB/agent (target 6)',
@@ -169,7 +173,7 @@ else {
     table.push([
       one.agents,
       `${one.registeredSeconds.toFixed(1)} (${one.registeredCpuSeconds.toFixed(1)})`,
-      one.rssMiB.toFixed(0),
+      `${one.rssMiB.toFixed(0)}, empty ${one.emptyRssMiB.toFixed(0)}`,
       collected.rssMiB.toFixed(0),
       `${collected.heapMiB.toFixed(0)} / ${collected.externalMiB.toFixed(0)}`,
       one.agentKiB.toFixed(2),
