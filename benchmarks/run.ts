@@ -22,6 +22,7 @@ const benchmarks = [
   'allocator',
   'allocation',
   'bookkeeping',
+  'registrar',
   'actors',
   'log',
 ]
