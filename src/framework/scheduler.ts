@@ -178,6 +178,9 @@ const machine = setup({
     forgetTimers: ({ context: { cx } }) => {
       for (const id of ['heartbeat', 'reconcile', 'silence', 'ask about all']) cx.cancel(id)
     },
+    // Who listens is connected, and is given offers that nobody would answer.
+    fallSilent: ({ context: { cx, state } }) =>
+      cx.unsubscribe(subjects(cx.cluster).frameworkEvent(state.frameworkId)),
     tellTornDown: ({ context: { state } }) => state.driver.end(undefined),
   },
 }).createMachine({
@@ -213,8 +216,8 @@ const machine = setup({
         },
       },
     },
-    failed: { entry: 'tellError' },
-    ended: { entry: 'tellTornDown' },
+    failed: { entry: ['fallSilent', 'tellError'] },
+    ended: { entry: ['fallSilent', 'tellTornDown'] },
   },
 })
 

@@ -73,6 +73,18 @@ class FakeMaster {
     this.#connection.publish(names.frameworkEvent(ID), encode(whole))
   }
 
+  /** Whether the broker finds anybody who listens to the framework's events. */
+  async isHeard(): Promise<boolean> {
+    let heard = true
+    const inbox = this.#connection.subscribe('heard', ({ noResponders }) => {
+      if (noResponders) heard = false
+    })
+    this.#connection.publish(names.frameworkEvent(ID), new Uint8Array(0), 'heard')
+    await this.#world.settle()
+    inbox.close()
+    return heard
+  }
+
   async say(event: Document): Promise<void> {
     this.publish(event)
     await this.#world.settle()
@@ -341,9 +353,11 @@ test('ends when it is refused for good or replaced, and says nothing afterwards'
 test('ends when the master had to drop calls of it', async () => {
   const { w, master, told } = await setUp()
   await w.settle()
+  assert.ok(await master.isHeard())
   const error = { message: '3 calls dropped: capacity(2) exceeded', code: 'RATE_LIMITED' }
   await master.say({ type: 'ERROR', error })
   assert.equal(told, ['subscribed', 'error: RATE_LIMITED'])
+  assert.not.ok(await master.isHeard(), 'it is not connected any more')
   await w.stop()
 })
 
