@@ -46,6 +46,9 @@ export interface ClusterClient {
 /** Entries of one page; how many of them fit is for the one asked to say. */
 const pageSize = 10_000
 
+/** How often a list is begun before the command gives up. */
+const listAttempts = 3
+
 interface Page {
   readonly next_page_token?: string
 }
@@ -126,9 +129,7 @@ function client(connection: Connection, cluster: string, defaultTimeoutMs: numbe
     return value
   }
 
-  const ask = async <M extends Message>(subject: string, call: M, fields: object) => {
-    const document = { type: call.name, ...fields }
-    if (!isList(call)) return (await request(subject, document)) as Reply<M>
+  const list = async (subject: string, document: object) => {
     const pages: Page[] = []
     let page_token: string | undefined
     do {
@@ -137,7 +138,21 @@ function client(connection: Connection, cluster: string, defaultTimeoutMs: numbe
       page_token = page.next_page_token
       pages.push(page)
     } while (page_token !== undefined)
-    return joinPages(pages) as Reply<M>
+    return joinPages(pages)
+  }
+
+  const ask = async <M extends Message>(subject: string, call: M, fields: object) => {
+    const document = { type: call.name, ...fields }
+    if (!isList(call)) return (await request(subject, document)) as Reply<M>
+    for (let left = listAttempts; ; left--) {
+      try {
+        return (await list(subject, document)) as Reply<M>
+      } catch (error) {
+        // Another master leads now, or others read many lists: this one begins anew.
+        const expired = error instanceof CommandError && error.code === 'PAGE_EXPIRED'
+        if (!expired || left === 1) throw error
+      }
+    }
   }
 
   return {

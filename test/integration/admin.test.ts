@@ -1,4 +1,5 @@
 /** Agents out of service, quotas and weights through the command, on real processes. */
+import { GetAgent } from '../../protocol/operator.ts'
 import { clusterFor } from '../support/cluster.ts'
 import { type Ended, meseta } from '../support/meseta.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -28,11 +29,18 @@ test('draining kills tasks within the grace period and outlives the master', slo
   // Deaf to SIGTERM: only the grace period of the operator ends it.
   const task = run('run', '--shell', '--', "trap '' TERM; while :; do sleep 0.1; done")
   await until(async () => (await done('task', 'ls')).includes('TASK_RUNNING'), { what: 'the task' })
+  const begunMs = Date.now()
   assert.is(await done('agent', 'drain', 'agent-1', '--grace', '1s'), 'agent-1 drains\n')
   const ended = await task
   assert.is.not(ended.code, 0)
   assert.match(ended.stderr + ended.stdout, /TASK_KILLED/)
   await until(async () => (await state()) === 'drained', { what: 'the end of draining' })
+  const [id = ''] = (await done('agent', 'ls', '-o', 'name')).split('\n')
+  const { get_agent } = await cluster().client.agent(id, GetAgent)
+  const startedMs = (get_agent.estimated_drain_start_time?.nanoseconds ?? 0) / 1e6
+  assert.ok(startedMs > begunMs && startedMs < Date.now(), `${startedMs}`)
+  assert.equal(get_agent.drain_config?.max_grace_period, { nanoseconds: 1e9 })
+  assert.match(await done('agent', 'info', 'agent-1'), /^drains since +\d{4}-/m)
 
   await cluster().kill('master')
   await cluster().start('master')

@@ -1,4 +1,7 @@
 /** Offers, roles and long lists through the command, on real processes. */
+import type { Reply } from '../../protocol/message.ts'
+import { GetTasks, ListFiles } from '../../protocol/operator.ts'
+import type { Task } from '../../protocol/v1/task.ts'
 import { connectScheduler, Room } from '../../src/framework/index.ts'
 import { clusterFor } from '../support/cluster.ts'
 import { type Ended, meseta, Running } from '../support/meseta.ts'
@@ -193,6 +196,38 @@ test('more tasks than one message holds are listed, page by page', slow, async (
     connected.driver.teardown()
     await connected.ended
     await connected.close()
+  }
+})
+
+test('an agent lists a large directory in pages too', slow, async () => {
+  const files = 3000
+  const shell = `i=0; while [ $i -lt ${files} ]; do : > file-$i; i=$((i+1)); done; echo made; sleep 1000`
+  const task = run('run', '--cpus', '0.1', '--mem', '32', '--shell', '--', shell)
+  const client = cluster().client
+  try {
+    await until(
+      async () => {
+        const [id = ''] = (await done('task', 'ls', '-o', 'name')).split('\n')
+        return id !== '' && /made/.test((await run('task', 'logs', id)).stdout)
+      },
+      { what: 'the files', timeoutMs: 60_000 },
+    )
+    const { tasks } = (await client.master(GetTasks)).get_tasks
+    const [{ agent_id, framework_id, task_id }] = tasks as [Task]
+    const path = `/frameworks/${framework_id.value}/executors/${task_id.value}/runs/latest`
+    const list_files = { path }
+    const subject = client.subjects.agentCall(agent_id.value)
+    const call = { type: 'LIST_FILES', list_files, page_size: 1000 }
+    const page = (await client.request(subject, call)) as Reply<typeof ListFiles>
+    assert.is(page.list_files.file_infos?.length, 1000)
+    assert.type(page.next_page_token, 'string')
+    const whole = await client.agent(agent_id.value, ListFiles, { list_files })
+    const made = whole.list_files.file_infos?.filter((each) => /\/file-\d+$/.test(each.path)) ?? []
+    assert.is(new Set(made.map((each) => each.path)).size, files)
+  } finally {
+    const ids = (await done('task', 'ls', '-o', 'name')).split('\n').filter(Boolean)
+    for (const id of ids) await done('task', 'kill', id)
+    await task
   }
 })
 
