@@ -85,6 +85,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     hosts: () => [...hosts.keys()],
     pauseMs: letterMs,
     report: (violation) => report(violation),
+    mark,
   }
   const frameworks: Array<{ host: SimulatedHost; framework: Framework }> = []
 
@@ -157,7 +158,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
   const report = (error: unknown) => {
     self.trouble ??= error as Error
   }
-  const registers = new Registers(plan)
+  const registers = new Registers(plan, mark)
   const replicas = plan.masters.join(',')
   const masters = plan.masters.map((name) =>
     addHost(name, {

@@ -33,6 +33,8 @@ export interface PostArgs {
   /** Longest pause between two letters, ms. */
   readonly pauseMs: number
   readonly report: (violation: Violation) => void
+  /** Told when a link has broken. */
+  readonly mark: (situation: string) => void
 }
 
 interface Session {
@@ -85,7 +87,10 @@ const behaviour = table<PostState, typeof messages, PostArgs>({
     },
   },
   exited(state, { pid: other }) {
-    if (state.writing?.with === other) state.writing = undefined
+    if (state.writing?.with === other) {
+      state.writing = undefined
+      state.args.mark('the post to another host ends')
+    }
     for (const [id, session] of state.heard) if (session.with === other) state.heard.delete(id)
   },
 })

@@ -39,14 +39,17 @@ export class Registers {
   /** Hosts with a client; none in most worlds. */
   readonly clients: readonly string[]
   readonly #plan: Plan
+  readonly #mark: (situation: string) => void
   readonly #histories = new Map<string, Record[]>(variables.map((name) => [name, []]))
   /** Orders calls and returns. */
   #tick = 0
   /** Nothing more is asked for. */
   isQuiet = false
 
-  constructor(plan: Plan) {
+  /** `mark` is told of noteworthy answers. */
+  constructor(plan: Plan, mark: (situation: string) => void) {
     this.#plan = plan
+    this.#mark = mark
     const draw = stream(plan.seed, 'registers')
     const count = draw.int(3) > 0 ? 0 : 1 + draw.int(3)
     this.clients = Array.from({ length: count }, (_, index) => `client-${index + 1}`)
@@ -93,6 +96,7 @@ export class Registers {
       if (!outcome.ok) client.node = masters[draw.int(masters.length)] as string
       else client.versions.set(name, outcome.value.version)
       change.return = this.#tick++
+      this.#mark(situationOf(type, outcome))
       if (outcome.ok) change.output = outcome.value
       else if (type === 'fetch' || notDone.has(outcome.error.code))
         history.splice(history.indexOf(change), 1)
@@ -124,6 +128,12 @@ export class Registers {
       if (!isLinearizable(history, variable(history)))
         throw new Violation('R1', `${history.length} operations on ${name} are not linearizable`)
   }
+}
+
+function situationOf(type: Input['type'], outcome: Outcome<Output>): string {
+  if (!outcome.ok) return `a register: ${outcome.error.code}`
+  if (type === 'fetch') return 'a register is fetched'
+  return outcome.value.changed ? 'a register is changed' : 'a register has another version'
 }
 
 /** What one client knows. */

@@ -53,4 +53,12 @@ export const situations: readonly string[] = [
   'launches',
   'broker connection disconnected',
   'broker connection reconnected',
+  'the post to another host ends',
+  'a register is fetched',
+  'a register is changed',
+  'a register has another version',
+  'a register: LOG_NOT_WRITER',
+  'a register: LOG_NOT_ELECTED',
+  'a register: DISCONNECTED',
+  'a register: NO_ACTOR',
 ]
