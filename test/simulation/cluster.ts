@@ -10,21 +10,26 @@ import { stream, type VirtualClock, virtualClock } from '../../src/runtime/ports
 import type { Behaviour } from '../../src/runtime/ports/memory-processes.ts'
 import type { Log, LogLevel, Ports, SpawnOptions } from '../../src/runtime/ports.ts'
 import { type MemoryBroker, memoryBroker } from '../../src/transport/memory.ts'
+import { Air, operatorsHost } from './air.ts'
 import { History } from './history.ts'
 import { SimulatedHost } from './host.ts'
+import { Operators } from './operators.ts'
 import type { AgentPlan, FrameworkPlan, Plan } from './plan.ts'
 import { type PostArgs, postman } from './post.ts'
 import { Registers } from './registers.ts'
 import { type Trace, trace } from './trace.ts'
+import { agentIdOf, isServing, strangers } from './views.ts'
 import { Framework, scriptVariable, taskVariable } from './workload.ts'
 
 export interface Cluster {
   readonly plan: Plan
   readonly clock: VirtualClock
   readonly broker: MemoryBroker
+  readonly air: Air
   readonly trace: Trace
   readonly history: History
   readonly registers: Registers
+  readonly operators: Operators
   readonly masters: readonly SimulatedHost[]
   readonly agents: readonly SimulatedHost[]
   readonly frameworks: ReadonlyArray<{
@@ -38,8 +43,10 @@ export interface Cluster {
   mark(situation: string): void
   /** The first thing that broke a rule where nobody could catch it. */
   trouble: Error | undefined
-  /** Messages are disturbed as the plan's weather says, or not. */
-  setWeather(isBad: boolean): void
+  /** From now on messages and disks are disturbed as the plan's weather says. */
+  disturb(): void
+  /** All is calm again, and nothing is cut. */
+  heal(): void
 }
 
 /** What the frameworks, agents and masters of a simulation are set to: Mesos' defaults, scaled down. */
@@ -70,16 +77,19 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
   const mark = (situation: string) =>
     situations.set(situation, (situations.get(situation) ?? 0) + 1)
   const history = new History(mark, (framework, text) => happened.note(framework, 'hears', text))
-  const weather = new Air(plan)
+  const air = new Air(plan, clock)
   const broker = memoryBroker({
     clock,
     random: stream(plan.seed, 'queue-groups'),
-    latencyMs: (from, to) => weather.latencyMs(from, to),
+    pendingBytesMax: plan.pendingBytesMax,
+    latencyMs: (from, to) => air.latencyMs(from, to),
   })
-  broker.drop(({ from, to, subject, data }) => {
-    happened.note(from, 'says', `${subject} to ${to}`, data)
-    return false
-  })
+  const traceMessages = () =>
+    broker.drop(({ from, to, subject, data }) => {
+      happened.note(from, 'says', `${subject} to ${to}`, data)
+      return false
+    })
+  traceMessages()
   const hosts = new Map<string, SimulatedHost>()
   const post: PostArgs = {
     hosts: () => [...hosts.keys()],
@@ -106,7 +116,8 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       clock,
       broker,
       log: logOf(name),
-      commitMs: () => (weather.isBad ? disk.next() * plan.weather.commitMs : 0),
+      commitMs: () => (air.isBad ? disk.next() * plan.weather.commitMs : 0),
+      diskMs: () => (air.isBad ? disk.next() * plan.weather.diskMs : 0),
       onLife(of) {
         happened.note(name, 'starts', of.node?.incarnation ?? '')
       },
@@ -147,12 +158,36 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
 
   function addFramework(each: FrameworkPlan): void {
     mark(`habit ${each.habit}`)
-    const framework = new Framework(each, plan.seed, history, clock, report)
-    const host = addHost(each.name, {
-      supervision: { intensity: 0 },
-      program: (ports) => framework.program(ports),
+    const framework = new Framework(each, {
+      seed: plan.seed,
+      history,
+      clock,
+      report,
+      abandon: (id) => operators.abandon(id),
     })
+    const program = {
+      supervision: { intensity: 0 },
+      program: () => framework.program(),
+    }
+    const host = addHost(each.name, program)
     frameworks.push({ host, framework })
+    if (each.habit === 'churning') {
+      framework.onTurn(() => {
+        if (!air.isBad) return
+        framework.retire()
+        host.kill()
+        host.start()
+      })
+    }
+    if (each.habit !== 'failing over') return
+    const standby = addHost(`${each.name}-b`, program)
+    let takeovers = 0
+    framework.onTurn(() => {
+      const next = takeovers++ % 2 === 0 ? standby : host
+      if (!air.isBad || !next.isUp) return
+      next.kill()
+      next.start()
+    })
   }
 
   const report = (error: unknown) => {
@@ -177,14 +212,44 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
   const agents = plan.agents.map(agentHost)
   for (const each of plan.frameworks) addFramework(each)
   for (const name of registers.clients) addHost(name, { program: () => registers.client(name) })
+  const onHost = (name: string, act: (host: SimulatedHost) => void) => {
+    const host = hosts.get(name)
+    if (host !== undefined) act(host)
+  }
+  const operators = new Operators({
+    clock,
+    transport: broker.transport(operatorsHost),
+    machines: {
+      agentId: (name) => {
+        const host = hosts.get(name)
+        return host && agentIdOf(host)
+      },
+      strangers: () => strangers(self),
+      removed: (id) => history.removed(id),
+      isServing: (name) => agents.some((host) => host.name === name && isServing(host)),
+      switchOff: (name) => onHost(name, (host) => host.crash()),
+      switchOn: (name) => onHost(name, (host) => host.isUp || host.start()),
+      replace: (name) =>
+        onHost(name, (host) => {
+          host.wipe()
+          host.start()
+        }),
+    },
+    note(what, answer) {
+      happened.note(operatorsHost, 'asks', `${what}: ${answer}`)
+      mark(`an operator is answered ${answer}`)
+    },
+  })
 
   const self: Cluster = {
     plan,
     clock,
     broker,
+    air,
     trace: happened,
     history,
     registers,
+    operators,
     masters,
     agents,
     frameworks,
@@ -192,65 +257,17 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     situations,
     mark,
     trouble: undefined,
-    setWeather(isBad) {
-      weather.isBad = isBad
-      if (isBad) weather.disturb(broker)
+    disturb() {
+      air.isBad = true
+      air.disturb(broker)
+    },
+    heal() {
+      air.isBad = false
+      broker.heal()
+      traceMessages()
     },
   }
   return self
-}
-
-/** Delays and losses of messages, each way from a stream of its own. */
-class Air {
-  isBad = false
-  readonly #plan: Plan
-  readonly #streams = new Map<string, ReturnType<typeof stream>>()
-
-  constructor(plan: Plan) {
-    this.#plan = plan
-  }
-
-  latencyMs(from: string, to: string): number {
-    const { latencyMs, tail } = this.#plan.weather
-    const draw = this.#draw('latency', from, to)
-    if (this.isBad && draw.next() < tail) return 2000 * draw.next()
-    return latencyMs * (0.5 + draw.next())
-  }
-
-  disturb(broker: MemoryBroker): void {
-    const { drop, duplicate, reorder } = this.#plan.weather
-    const strikes =
-      (what: string, rate: number) =>
-      ({ from, to = '' }: { from: string; to?: string }) =>
-        from !== to && this.#draw(what, from, to).next() < rate
-    if (drop > 0) broker.drop(strikes('drop', drop))
-    if (duplicate > 0) {
-      for (const [what, afterMs] of [
-        ['duplicate', 1],
-        ['duplicate late', 20_000],
-      ] as const) {
-        const twice = strikes(what, duplicate / 2)
-        broker.duplicate((passing) => twice(passing) && !isSubscribe(passing.data), afterMs)
-      }
-    }
-    // What one client publishes on one subject stays in order (NATS promises that, and clients rely on
-    // it); between nodes the frames are numbered, so that there anything may happen.
-    const between = strikes('reorder', reorder)
-    if (reorder > 0)
-      broker.delay((passing) => passing.subject.startsWith('meseta.pid.') && between(passing), 50)
-  }
-
-  #draw(what: string, from: string, to: string) {
-    const name = `${what} ${from} ${to}`
-    const known = this.#streams.get(name) ?? stream(this.#plan.seed, 'net', what, from, to)
-    this.#streams.set(name, known)
-    return known
-  }
-}
-
-/** A copy of SUBSCRIBE is another instance that takes over, by the protocol: NATS never makes one. */
-function isSubscribe(data: Uint8Array): boolean {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).includes('SUBSCRIBE')
 }
 
 function childrenOf(

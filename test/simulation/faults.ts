@@ -1,55 +1,146 @@
 /** The faults of a plan, carried out. Spec: simulation.md §4-6. */
 import { stream } from '../../src/runtime/ports/index.ts'
+import type { Clock, Random } from '../../src/runtime/ports.ts'
 import type { Cluster } from './cluster.ts'
+import { Violation } from './history.ts'
 import type { SimulatedHost } from './host.ts'
-import type { Fault } from './plan.ts'
+import type { Fault, HostFault } from './plan.ts'
+import { agentIdOf, agentStore, isServing } from './views.ts'
+
+/** Where masters keep their replicas of the log. */
+const logStore = '/m/log'
+/** How often a program dies whose host is in a loop: twenty times in a minute. */
+const loopMs = 3000
+/** What a turn of a slow host takes, ms. */
+const slowTurnMs = 50
 
 /** Lets a fault begin; what it returns ends it. A fault that finds nothing to strike does nothing. */
 export function begin(cluster: Cluster, fault: Fault): () => void {
-  const { broker, hosts } = cluster
-  if (fault.type === 'broker') {
-    broker.disconnect()
-    return () => broker.reconnect()
-  }
-  if (fault.type === 'cut') {
-    const cut = broker.partition(fault.from, fault.to, { oneWay: true })
-    return () => cut.remove()
-  }
-  const host = hosts.get(fault.node)
-  // A shrunken plan may have lost the host.
-  if (host === undefined) return nothing
+  const { broker, air, clock } = cluster
   switch (fault.type) {
-    case 'kill':
-    case 'crash':
-      return end(host, fault.type)
-    case 'pause':
-      host.clock.pause()
-      return () => host.clock.resume()
-    case 'isolate': {
-      const isolation = broker.isolate(fault.node)
-      return () => isolation.remove()
+    case 'broker':
+      broker.disconnect()
+      return () => broker.reconnect()
+    case 'freeze':
+      air.freeze(fault.forMs)
+      return nothing
+    case 'cut': {
+      const cut = () => {
+        const { remove } = broker.partition(fault.from, fault.to, { oneWay: true })
+        return () => remove()
+      }
+      return fault.flapMs === undefined ? cut() : flap(clock, fault.flapMs, cut)
     }
-    case 'disconnect':
-      broker.disconnect(fault.node)
-      return () => broker.reconnect(fault.node)
-    case 'jump':
-      host.clock.jump(fault.at % 2 === 0 ? 3_600_000 : -3_600_000)
-      return nothing
-    case 'storage':
-      for (const path of ['/m/log', '/a/meta']) host.storage.failNextCommit(path)
-      return nothing
-    case 'signal':
-      signalSome(cluster, host, fault.at)
-      return nothing
+    default:
+      return strike(cluster, fault)
   }
 }
 
 const nothing = () => {}
 
-function end(host: SimulatedHost, how: 'kill' | 'crash'): () => void {
-  host[how]()
-  return () => {
+function strike(
+  cluster: Cluster,
+  { type, node, at, forMs }: Fault & { readonly type: HostFault },
+): () => void {
+  const { broker, air, clock, plan } = cluster
+  const host = cluster.hosts.get(node)
+  // A shrunken plan may have lost the host.
+  if (host === undefined) return nothing
+  const revive = () => {
     if (!host.isUp) host.start()
+  }
+  switch (type) {
+    case 'kill':
+    case 'crash':
+      host[type]()
+      return revive
+    case 'loop':
+      return flap(clock, loopMs, () => {
+        host.kill()
+        return revive
+      })
+    case 'wipe':
+      cluster.operators.lose(agentIdOf(host))
+      host.wipe()
+      return revive
+    case 'pause':
+      host.clock.pause()
+      return () => host.clock.resume()
+    case 'slow':
+      host.clock.slow(slowTurnMs)
+      return () => host.clock.slow(0)
+    case 'jump':
+      host.clock.jump(at % 2 === 0 ? 3_600_000 : -3_600_000)
+      return nothing
+    case 'isolate': {
+      const isolation = broker.isolate(node)
+      return () => isolation.remove()
+    }
+    case 'clog':
+      air.clog(node, forMs)
+      return nothing
+    case 'disconnect':
+      broker.disconnect(node)
+      return () => broker.reconnect(node)
+    case 'storage':
+      for (const path of [logStore, agentStore]) host.storage.failNextCommit(path)
+      return nothing
+    case 'full':
+      host.setFull(true)
+      return () => host.setFull(false)
+    case 'stall':
+      host.stall(forMs)
+      return nothing
+    case 'corrupt':
+      return corrupt(cluster, host, stream(plan.seed, 'corrupt', at), revive)
+    case 'signal':
+      signalSome(cluster, host, at)
+      return nothing
+  }
+}
+
+/** Does and undoes something all the time. */
+function flap(clock: Clock, everyMs: number, begin: () => () => void): () => void {
+  let undo = begin()
+  let isOn = true
+  const turn = () => {
+    if (isOn) undo()
+    else undo = begin()
+    isOn = !isOn
+    timer = clock.setTimeout(turn, everyMs / 2)
+  }
+  let timer = clock.setTimeout(turn, everyMs / 2)
+  return () => {
+    clock.clearTimeout(timer)
+    if (isOn) undo()
+  }
+}
+
+/**
+ * A replica may find a flipped bit whenever it looks, and goes on. An agent must: it reads all of its store
+ * at its start, says so, and never comes up on this disk again.
+ */
+function corrupt(
+  cluster: Cluster,
+  host: SimulatedHost,
+  random: Random,
+  revive: () => void,
+): () => void {
+  if (cluster.masters.includes(host)) {
+    host.storage.flipBit(logStore, random)
+    return nothing
+  }
+  const agentId = agentIdOf(host)
+  const { disks } = host
+  host.kill()
+  const isChanged = host.storage.flipBit(agentStore, random)
+  return () => {
+    revive()
+    if (!isChanged) return
+    cluster.operators.repair(host.name, agentId, () => {
+      if (isServing(host) && host.disks === disks)
+        cluster.trouble ??= new Violation('T4', `${host.name} trusts a store that was changed`)
+    })
   }
 }
 

@@ -3,7 +3,11 @@
  * simulation.md §9; a broken one throws `Violation`. Task histories need linear scans only (§11).
  */
 import type { Offer } from '../../protocol/v1/offer.ts'
-import { type TaskStatus, terminalTaskStates } from '../../protocol/v1/status.ts'
+import {
+  type OperationStatus,
+  type TaskStatus,
+  terminalTaskStates,
+} from '../../protocol/v1/status.ts'
 
 /** A rule was broken. */
 export class Violation extends Error {
@@ -24,8 +28,8 @@ export interface TaskHistory {
   readonly port: number | undefined
   /** Processes that were started for it, in the whole cluster. */
   starts: number
-  /** How it ended, and the uuid of the status that said so; empty if it came without one. */
-  end: { readonly state: string; readonly uuid: string } | undefined
+  /** How it ended and why, and the uuid of the status that said so; empty if it came without one. */
+  end: { readonly state: string; readonly uuid: string; readonly reason?: string } | undefined
   lastState: string
   /** Uuids of the statuses that were told. */
   readonly heard: Set<string>
@@ -38,6 +42,7 @@ export class History {
   readonly tasks = new Map<string, TaskHistory>()
   /** To whom each offer was made. */
   readonly #offers = new Map<string, string>()
+  readonly #removed = new Set<string>()
   /** Called with each noteworthy thing. */
   readonly #mark: (situation: string) => void
 
@@ -64,6 +69,22 @@ export class History {
       lastState: 'TASK_STAGING',
       heard: new Set(),
     })
+  }
+
+  /** A framework has ended itself: its tasks end with it, and nobody is told how. */
+  tornDown(framework: string): void {
+    for (const task of this.unended)
+      if (task.framework === framework) task.end = { state: 'TORN DOWN', uuid: '' }
+  }
+
+  /** An agent leaves the registry for maintenance; it may come back under its id. */
+  removed(agentId: string): void {
+    this.#removed.add(agentId)
+  }
+
+  /** Whether a task was given up with its agent. */
+  #isGivenUp({ agentId, end }: TaskHistory): boolean {
+    return end?.reason === 'REASON_AGENT_REMOVED' || this.#removed.has(agentId)
   }
 
   /** A4: ids of offers are unique for ever; the broker may deliver one twice. */
@@ -108,7 +129,12 @@ export class History {
       return
     }
     if (uuid !== '') task.heard.add(uuid)
-    if (terminalTaskStates.has(status.state)) this.#ended(task, status.state, uuid)
+    if (task.end?.uuid === '' && uuid !== '' && this.#isGivenUp(task)) {
+      // Its agent has come back: from now on its word counts (failover.md §2.5).
+      this.#mark('a task of a removed agent told again')
+      task.end = undefined
+    }
+    if (terminalTaskStates.has(status.state)) this.#ended(task, status, uuid)
     else if (task.end !== undefined) {
       // What no agent vouches for has no uuid: an answer of a master that has not heard of the end yet.
       if (uuid !== '') throw new Violation('T2', `${id} is ${status.state} after ${task.end.state}`)
@@ -117,10 +143,15 @@ export class History {
     task.lastState = status.state
   }
 
-  #ended(task: TaskHistory, state: string, uuid: string): void {
+  toldOfOperation(framework: string, { operation_id, state, message }: OperationStatus): void {
+    this.#note(framework, `${operation_id?.value} ${state} ${message ?? ''}`)
+    this.#mark(state)
+  }
+
+  #ended(task: TaskHistory, { state, reason }: TaskStatus, uuid: string): void {
     const before = task.end
     if (before === undefined) {
-      task.end = { state, uuid }
+      task.end = { state, uuid, ...(reason && { reason }) }
       if (state === 'TASK_FINISHED' && task.starts === 0)
         throw new Violation('T2', `${task.id} finished and never ran`)
       if (state === 'TASK_DROPPED' && task.starts > 0)

@@ -8,6 +8,8 @@ export interface HostClock extends Clock {
   pause(): void
   resume(): void
   readonly paused: boolean
+  /** From now on each deferred turn takes so long, ms; 0: none does. */
+  slow(turnMs: number): void
   /** Sets the wall clock forward by so many ms; timers are not affected. */
   jump(ms: number): void
   /** Runs now, or when the process goes on. */
@@ -26,6 +28,9 @@ export function hostClock(truth: Clock, offsetMs: number, speed: number): HostCl
   let paused = false
   let held: Array<() => void> = []
   let life = 0
+  let turnMs = 0
+  /** When the last of the turns that were deferred will have been done. */
+  let busyUntil = 0
   const whenRunning = (run: () => void) => {
     if (paused) held.push(run)
     else run()
@@ -52,11 +57,14 @@ export function hostClock(truth: Clock, offsetMs: number, speed: number): HostCl
     },
     defer(run) {
       const own = life
-      truth.defer(() =>
+      const turn = () =>
         whenRunning(() => {
           if (own === life) run()
-        }),
-      )
+        })
+      busyUntil = Math.max(busyUntil, truth.monotonic()) + turnMs
+      const waitMs = busyUntil - truth.monotonic()
+      if (waitMs > 0) truth.setTimeout(turn, waitMs)
+      else truth.defer(turn)
     },
     pause() {
       paused = true
@@ -70,6 +78,9 @@ export function hostClock(truth: Clock, offsetMs: number, speed: number): HostCl
     get paused() {
       return paused
     },
+    slow(ms) {
+      turnMs = ms
+    },
     jump(ms) {
       offset += ms
     },
@@ -78,6 +89,7 @@ export function hostClock(truth: Clock, offsetMs: number, speed: number): HostCl
       life++
       paused = false
       held = []
+      busyUntil = 0
     },
   }
 }

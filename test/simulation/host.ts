@@ -2,16 +2,17 @@
  * One simulated host with one program on it: ports that obey the run's seed, and a keeper that starts the
  * program again when it has died, as an init system does. Spec: simulation.md §1, §4-6.
  */
-import { type ChildSpec, type Node, startNode } from '../../src/runtime/index.ts'
+import { type ChildSpec, type Node, recordSuffixes, startNode } from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
 import { memoryHost } from '../../src/runtime/ports/memory-host.ts'
 import { memoryProcesses } from '../../src/runtime/ports/memory-processes.ts'
-import type { Clock, Connection, Log, Ports, Transport } from '../../src/runtime/ports.ts'
+import type { Clock, Log, Ports } from '../../src/runtime/ports.ts'
 import type { SupervisorOptions } from '../../src/runtime/supervisor.ts'
 import { memoryDisk } from '../../src/storage/memory-disk.ts'
 import { memoryStorage } from '../../src/storage/memory-store.ts'
 import type { MemoryBroker } from '../../src/transport/memory.ts'
 import { type HostClock, hostClock } from './host-clock.ts'
+import { type HostPower, hostTransport } from './host-transport.ts'
 
 export interface HostOptions {
   readonly name: string
@@ -21,8 +22,9 @@ export interface HostOptions {
   readonly log: Log
   readonly offsetMs?: number
   readonly speed?: number
-  /** How long one write to a store may take, asked for each, ms. */
+  /** How long one write to a store, or one call to the disk, may take, asked for each, ms. */
   readonly commitMs: () => number
+  readonly diskMs: () => number
   /** What runs on it; called for each of its lives. */
   readonly program: (ports: Ports) => readonly ChildSpec[] | Promise<readonly ChildSpec[]>
   /** How its root treats the program. */
@@ -31,6 +33,12 @@ export interface HostOptions {
   readonly onLife: (host: SimulatedHost) => void
   readonly onEvent: (host: SimulatedHost, what: string) => void
 }
+
+/** Bytes of a disk. */
+const capacity = 2 ** 40
+
+/** The longest time after which the broker notices that a host has no power, ms. */
+const noticeMsMax = 10_000
 
 /** How long the keeper waits before it starts a program again that ended by itself, ms. */
 const keeperMs = 1000
@@ -48,24 +56,36 @@ export class SimulatedHost {
   failures = 0
   readonly #options: HostOptions
   readonly #host
+  readonly #power: HostPower
+  /** Counts its disks: it has had others before, which were lost. */
+  disks = 1
   /** Counts its lives and deaths. */
   #life = 0
   #wanted = false
+  /** Writes return no sooner than this, by monotonic time. */
+  #stalledUntil = 0
 
   constructor(options: HostOptions) {
-    const { name, seed, clock, broker, log, commitMs } = options
+    const { name, seed, clock, broker, log } = options
     this.name = name
     this.#options = options
     this.clock = hostClock(clock, options.offsetMs ?? 0, options.speed ?? 1)
+    const notice = stream(seed, 'notice', name)
+    this.#power = { isOff: false, noticeMs: () => noticeMsMax * notice.next() }
     this.disk = memoryDisk({ clock })
-    this.storage = memoryStorage({ clock, commitMs })
+    const held = () => Math.max(0, this.#stalledUntil - clock.monotonic())
+    this.storage = memoryStorage({ clock, commitMs: () => held() + options.commitMs() })
+    this.disk.setFaults({
+      // Shims write their records beside the agent, whatever becomes of it.
+      latencyMs: (_, path) => (isRecord(path) ? 0 : held() + options.diskMs()),
+    })
     this.processes = memoryProcesses({ clock, disk: this.disk })
     this.#host = memoryHost({ hostname: name })
     const decide = stream(seed, 'decider', name)
     this.ports = {
       clock: this.clock,
       random: stream(seed, 'node', name),
-      transport: pausing(broker.transport(name), this.clock),
+      transport: hostTransport(broker.transport(name), clock, this.clock, this.#power),
       disk: this.disk,
       storage: this.storage,
       processes: this.processes,
@@ -92,7 +112,9 @@ export class SimulatedHost {
 
   /** The power fails: what was not synced is gone or torn, and so are its processes. */
   crash(): void {
+    this.#power.isOff = true
     this.kill()
+    this.#power.isOff = false
     const { name, seed } = this.#options
     const random = stream(seed, 'crash', name, this.#life)
     this.disk.crash(random)
@@ -100,12 +122,32 @@ export class SimulatedHost {
     this.#host.reboot()
   }
 
-  /** Ends the program in order. */
+  /** The power fails, and the machine comes back with an empty disk. */
+  wipe(): void {
+    this.crash()
+    this.disk.wipe()
+    this.storage.wipe()
+    this.disks++
+  }
+
+  /** No write finds room, or all do again. */
+  setFull(isFull: boolean): void {
+    this.disk.setCapacity(isFull ? 0 : capacity)
+    this.storage.setFull(isFull)
+  }
+
+  /** Reads and writes return after so long, as when a controller resets its disks. */
+  stall(forMs: number): void {
+    this.#stalledUntil = Math.max(this.#stalledUntil, this.#options.clock.monotonic() + forMs)
+  }
+
+  /** Ends the program in order, or what there is of one that is just being started. */
   async stop(): Promise<void> {
     this.#wanted = false
     const { node } = this
     this.node = undefined
-    await node?.stop()
+    if (node === undefined) this.#die()
+    else await node.stop()
   }
 
   #begin(): void {
@@ -126,6 +168,9 @@ export class SimulatedHost {
       supervision,
       onFailure: ({ kind, detail }) => {
         if (life === this.#life) this.#ended(`gave up: ${detail ?? kind}`)
+      },
+      onEnd: ({ kind }) => {
+        if (life === this.#life && this.#wanted) this.#ended(`ended: ${kind}`)
       },
     })
     if (life !== this.#life) node.crash()
@@ -158,28 +203,6 @@ export class SimulatedHost {
   }
 }
 
-/** A transport whose deliveries wait while the process stands still. */
-function pausing(transport: Transport, clock: HostClock): Transport {
-  return {
-    async connect(options) {
-      const inner = await transport.connect(options)
-      const connection: Connection = {
-        get maxPayload() {
-          return inner.maxPayload
-        },
-        get connected() {
-          return inner.connected
-        },
-        publish: (subject, data, reply) => inner.publish(subject, data, reply),
-        subscribe: (subject, handler, queue) =>
-          inner.subscribe(subject, (delivery) => clock.whenRunning(() => handler(delivery)), queue),
-        flush: () => inner.flush(),
-        onStatus: (listener) =>
-          inner.onStatus((status) => clock.whenRunning(() => listener(status))),
-        pendingBytes: () => inner.pendingBytes(),
-        close: () => inner.close(),
-      }
-      return connection
-    },
-  }
+function isRecord(path: string): boolean {
+  return Object.values(recordSuffixes).some((suffix) => path.endsWith(suffix))
 }

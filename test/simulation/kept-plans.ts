@@ -13,8 +13,16 @@ export function keptPlans(): string[] {
     .sort()
 }
 
+/** What plans do not say that were kept before there was such a thing. */
+const calm = { orders: [], lost: [], pendingBytesMax: 2 ** 26 }
+
 /** Reads a kept plan by its name, or any other by its path. */
 export function readPlan(name: string): Plan {
   const path = name.endsWith('.json') ? name : join(folder, `${name}.json`)
-  return JSON.parse(readFileSync(path, 'utf8')) as Plan
+  const plan = { ...calm, ...JSON.parse(readFileSync(path, 'utf8')) } as Plan
+  return {
+    ...plan,
+    weather: { ...plan.weather, diskMs: plan.weather.diskMs ?? 0 },
+    frameworks: plan.frameworks.map((framework) => ({ ...framework, role: framework.role ?? '*' })),
+  }
 }

@@ -116,8 +116,8 @@ export function checkLogs(cluster: Cluster): void {
   for (const path of ['/m/log', '/m/state']) {
     const history = seen.get(path) ?? new LogHistory()
     seen.set(path, history)
-    for (const { name, storage } of cluster.masters)
-      history.look(name, storage.contents(path))
+    for (const { name, disks, storage } of cluster.masters)
+      history.look(`${name} on disk ${disks}`, storage.contents(path))
   }
 }
 

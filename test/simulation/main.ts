@@ -9,9 +9,10 @@
  */
 import { parseArgs } from 'node:util'
 import { hashElsewhere } from './again.ts'
+import { drawPlan, minutesDefault } from './draw.ts'
 import { readPlan } from './kept-plans.ts'
 import { huntMutants } from './mutants.ts'
-import { drawPlan, minutesDefault, type Plan } from './plan.ts'
+import type { Plan } from './plan.ts'
 import { renderFailure, renderSummary, Summary } from './report.ts'
 import { run } from './run.ts'
 import { shrink } from './shrink.ts'

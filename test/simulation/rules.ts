@@ -13,6 +13,7 @@ import {
   type Hand,
   type Offered,
 } from './offer-rules.ts'
+import { checkDecisions } from './operator-rules.ts'
 import { agentStateOf, holdsLease, leaderOf } from './views.ts'
 import { watch } from './watchers.ts'
 import { taskVariable } from './workload.ts'
@@ -31,6 +32,7 @@ export function scan(cluster: Cluster): void {
   checkObedience(cluster)
   checkActors(cluster)
   checkLogs(cluster)
+  checkDecisions(cluster)
 }
 
 /** A2, A3: what runs on a host fits it, and no port is in two hands. */

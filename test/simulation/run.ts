@@ -2,12 +2,14 @@
  * One run of a plan: boot, chaos, heal, liveness, drain, with the rules looked at after every step.
  * Spec: simulation.md §7-10.
  */
+import { disagreement } from './agreement.ts'
+import { copyMsMax } from './air.ts'
 import { buildCluster, type Cluster } from './cluster.ts'
 import { begin as beginFault } from './faults.ts'
 import { Violation } from './history.ts'
 import type { Plan } from './plan.ts'
 import { checkStep, scan } from './rules.ts'
-import { describeLeader, isFree, isWhole } from './views.ts'
+import { describeLeader, isFree, isWhole, openOperations, openTasks } from './views.ts'
 
 export interface Failure {
   /** Row of simulation.md §9, or `L` and what did not come to pass (§10). */
@@ -93,7 +95,7 @@ async function phases(
   progress: { phase: string; faults: number; crashes: number },
   untilMs: number,
 ): Promise<void> {
-  const { clock, plan, history, hosts, frameworks, registers } = cluster
+  const { clock, plan, hosts, frameworks } = cluster
   let nextScan = 0
   const check = () => {
     if (cluster.trouble !== undefined) throw cluster.trouble
@@ -126,18 +128,20 @@ async function phases(
     }, ms + 1)
   }
 
+  const { operators } = cluster
+  await operators.open()
   for (const host of hosts.values()) host.start()
   for (const { framework } of frameworks) framework.begin()
   await until('all agents and frameworks are there', () => isWhole(cluster), bootMs)
 
   progress.phase = 'chaos'
-  cluster.setWeather(true)
+  cluster.disturb()
   const ends = new Set<() => void>()
   for (const fault of plan.faults) {
     clock.setTimeout(() => {
       if (progress.phase !== 'chaos') return
       progress.faults++
-      if (fault.type === 'kill' || fault.type === 'crash') progress.crashes++
+      if (endsProcess.has(fault.type)) progress.crashes++
       cluster.trace.note('node' in fault ? fault.node : '*', 'fault', JSON.stringify(fault))
       cluster.mark(`fault ${fault.type}`)
       const undo = beginFault(cluster, fault)
@@ -147,25 +151,38 @@ async function phases(
       }, fault.forMs)
     }, fault.at)
   }
+  for (const order of plan.orders) {
+    clock.setTimeout(() => {
+      if (progress.phase !== 'chaos') return
+      cluster.mark(`order ${order.type}`)
+      operators.begin(order)
+    }, order.at)
+  }
   await pass(plan.chaosMs)
 
   progress.phase = 'heal'
-  cluster.setWeather(false)
-  cluster.broker.heal()
+  cluster.heal()
   for (const undo of ends) undo()
   ends.clear()
+  for (const name of plan.lost) cluster.broker.isolate(name)
+  operators.tidy()
   await until('all agents and frameworks are back', () => isWhole(cluster), settledMs)
+  await until('operators are done', () => isTidied(cluster), settledMs)
 
   progress.phase = 'liveness'
   for (const { framework } of frameworks) framework.becomeQuiet()
-  registers.isQuiet = true
-  await until('every task has ended', () => history.unended.length === 0, settledMs)
+  cluster.registers.isQuiet = true
+  const isOver = () => isTidied(cluster) && openTasks(cluster).length === 0
+  await until('every task has ended', isOver, settledMs)
 
-  registers.check()
+  await until('every operation has ended', () => openOperations(cluster).length === 0, settledMs)
+
+  cluster.registers.check()
 
   progress.phase = 'drain'
   for (const { framework } of frameworks) framework.driver?.suppress()
   await until('everything is free', () => isFree(cluster), settledMs)
+  await until('the books agree', () => disagreement(cluster) === undefined, settledMs)
   for (const host of [...hosts.values()].reverse()) {
     let stopped = false
     void host.stop().then(() => {
@@ -173,17 +190,28 @@ async function phases(
     })
     await until(`${host.name} stops`, () => stopped, 60_000)
   }
-  await pass(60_000)
+  await operators.close()
+  await pass(copyMsMax + 30_000)
   const left = clock.pending()
   if (left.timers + left.deferred > 0)
     throw new Violation('S4', `left on the clock: ${JSON.stringify(left)}`)
 }
 
+/** Faults that are the end of a process. */
+const endsProcess: ReadonlySet<string> = new Set(['kill', 'crash', 'loop', 'wipe'])
+
+/** What came up meanwhile is cleared away as well. */
+function isTidied({ operators }: Cluster): boolean {
+  if (operators.isDone) return true
+  operators.tidy()
+  return false
+}
+
 function waitingFor(cluster: Cluster, what: string, limitMs: number): string {
-  const { unended } = cluster.history
+  const unended = openTasks(cluster)
   const tasks = unended
     .slice(0, 5)
     .map(({ id, agentId, lastState }) => `${id} on ${agentId} ${lastState}`)
   const down = [...cluster.hosts.values()].filter(({ isUp }) => !isUp).map(({ name }) => name)
-  return `not within ${limitMs} ms: ${what}; down: ${down.join(', ') || 'nobody'}; ${unended.length} tasks open: ${tasks.join('; ')}; ${describeLeader(cluster)}`
+  return `not within ${limitMs} ms: ${what}; down: ${down.join(', ') || 'nobody'}; ${unended.length} tasks open: ${tasks.join('; ')}; operations open: ${openOperations(cluster).join(', ')}; ${describeLeader(cluster)}; ${disagreement(cluster) ?? 'the books agree'}`
 }

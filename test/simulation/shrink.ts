@@ -13,6 +13,8 @@ export interface Shrunken {
   readonly runs: number
 }
 
+const calmable = ['tail', 'drop', 'duplicate', 'reorder', 'commitMs', 'diskMs'] as const
+
 /** Stops looking after `cpuMs` of CPU time. */
 export async function shrink(
   plan: Plan,
@@ -36,14 +38,19 @@ export async function shrink(
     return true
   }
   await lessOf('faults', 0)
+  await lessOf('orders', 0)
   await lessOf('frameworks', 1)
   await lessOf('agents', 1)
-  for (const name of ['tail', 'drop', 'duplicate', 'reorder', 'commitMs'] as const) await calm(name)
+  await lessOf('lost', 0)
+  for (const name of calmable) await calm(name)
   await lessOf('faults', 0)
   return { ...best, runs }
 
   /** Leaves out ever smaller parts of one list of the plan; `least` of its items stay. */
-  async function lessOf(list: 'faults' | 'frameworks' | 'agents', least: number) {
+  async function lessOf(
+    list: 'faults' | 'orders' | 'frameworks' | 'agents' | 'lost',
+    least: number,
+  ) {
     let size = best.plan[list].length - least
     while (size >= 1 && !isOver()) {
       let from = 0

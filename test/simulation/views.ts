@@ -2,8 +2,15 @@
 import type { AgentState } from '../../actors/agent/state.ts'
 import type { Cluster as Allocation } from '../../actors/allocator/cluster.ts'
 import type { MasterState } from '../../actors/master/state.ts'
+import { unpack } from '../../protocol/codec.ts'
+import type { AgentInfo } from '../../protocol/v1/agent.ts'
+import { unseal } from '../../src/storage/sealed-store.ts'
 import type { Cluster } from './cluster.ts'
+import type { TaskHistory } from './history.ts'
 import type { SimulatedHost } from './host.ts'
+
+/** Where agents keep their stores. */
+export const agentStore = '/a/meta'
 
 /** Name of the fence behind which a leader acts. */
 const fence = 'leadership'
@@ -36,7 +43,59 @@ export function agentStateOf(host: SimulatedHost): AgentState | undefined {
   return stateOf<AgentState>(host, 'agent')
 }
 
-/** Everybody is up, one leads, and all agents and frameworks are registered with it. */
+/** Whether an agent has recovered from its disk. */
+export function isServing(host: SimulatedHost): boolean {
+  const phase = agentStateOf(host)?.phase
+  return phase === 'DISCONNECTED' || phase === 'RUNNING'
+}
+
+/** Id of the agent on a host, also while it is down: as its disk says. */
+export function agentIdOf({ storage }: SimulatedHost): string | undefined {
+  const value = storage.contents(agentStore).get('agent')
+  const content = value && unseal('agent', value)
+  return content && (unpack(content) as AgentInfo).id?.value
+}
+
+/** Ids of unreachable agents that no host has: its disk was lost, or it never learnt the id. */
+export function strangers(cluster: Cluster): string[] {
+  const ids = new Set(cluster.agents.map(agentIdOf))
+  const unreachable = leaderOf(cluster)?.master.unreachable.keys() ?? []
+  return [...unreachable].filter((id) => !ids.has(id))
+}
+
+/** Hosts that are not lost for ever. */
+function isInCore({ plan }: Cluster, { name }: { readonly name: string }): boolean {
+  return !plan.lost.includes(name)
+}
+
+/** Ids of the agents that are lost for ever. */
+function lostAgents(cluster: Cluster): ReadonlySet<string | undefined> {
+  return new Set(cluster.agents.filter((host) => !isInCore(cluster, host)).map(agentIdOf))
+}
+
+/**
+ * Tasks that have not ended, but for those on agents of which nobody will ever hear: those that are lost for
+ * ever, and those that no host has, after the registry has forgotten them.
+ */
+export function openTasks(cluster: Cluster): TaskHistory[] {
+  const lost = lostAgents(cluster)
+  const ids = new Set(cluster.agents.map(agentIdOf))
+  return cluster.history.unended.filter(
+    ({ agentId, lastState }) =>
+      !lost.has(agentId) && (ids.has(agentId) || lastState !== 'TASK_UNKNOWN'),
+  )
+}
+
+/** Operations that have not ended, but for those on agents of which nobody will ever hear. */
+export function openOperations(cluster: Cluster): string[] {
+  const lost = lostAgents(cluster)
+  return cluster.frameworks
+    .flatMap(({ framework }) => [...framework.keeper.open])
+    .filter(([, agentId]) => !lost.has(agentId))
+    .map(([id, agentId]) => `${id} on ${agentId}`)
+}
+
+/** Everybody in the core is up, one leads, and all agents and frameworks are registered with it. */
 export function isWhole(cluster: Cluster): boolean {
   const leader = leaderOf(cluster)
   if (leader === undefined) return false
@@ -44,8 +103,8 @@ export function isWhole(cluster: Cluster): boolean {
   const connected = [...master.agents.values()].filter((agent) => agent.connected)
   const hostnames = new Set(connected.map(({ info }) => info.hostname))
   return (
-    [...cluster.hosts.values()].every(({ isUp }) => isUp) &&
-    cluster.agents.every(({ name }) => hostnames.has(name)) &&
+    [...cluster.hosts.values()].every((host) => host.isUp || !isInCore(cluster, host)) &&
+    cluster.agents.every((host) => hostnames.has(host.name) || !isInCore(cluster, host)) &&
     cluster.frameworks.every(
       ({ framework }) => master.frameworks.get(framework.id)?.phase === 'connected',
     )
@@ -57,11 +116,13 @@ export function isFree(cluster: Cluster): boolean {
   const leader = leaderOf(cluster)
   if (leader === undefined) return false
   const { master, allocation } = leader
+  const agents = cluster.agents.filter((host) => isInCore(cluster, host))
   return (
-    cluster.agents.every((host) => host.processes.running().length === 0) &&
+    agents.every((host) => host.processes.running().length === 0) &&
     [...master.agents.values()].every(({ tasks, offers }) => tasks.size + offers.size === 0) &&
     [...allocation.agents.values()].every(({ holdings }) => holdings.length === 0) &&
-    cluster.agents.every((host) => agentStateOf(host)?.taskCount === 0)
+    agents.every((host) => agentStateOf(host)?.taskCount === 0) &&
+    [...master.drains].every(([id, { state }]) => state === 'DRAINED' || !master.agents.has(id))
   )
 }
 

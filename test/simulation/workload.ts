@@ -5,45 +5,60 @@
 import type { Offer } from '../../protocol/v1/offer.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
 import { type Driver, Room, type SchedulerCallbacks, scheduler } from '../../src/framework/index.ts'
-import type { ChildSpec, Ports } from '../../src/runtime/index.ts'
+import type { ChildSpec } from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
 import type { Clock, Random } from '../../src/runtime/ports.ts'
+import { Abuser } from './abuse.ts'
 import type { History } from './history.ts'
+import { Keeper } from './keeper.ts'
 import type { FrameworkPlan } from './plan.ts'
 
-/** What a command does is in its variables; the simulated processes read them (`programs.ts`). */
+/** What a command does is in its variables; the simulated processes read them (`cluster.ts`). */
 export const taskVariable = 'SIMULATED_TASK'
 export const scriptVariable = 'SIMULATED_SCRIPT'
 
+export interface FrameworkOptions {
+  readonly seed: string
+  readonly history: History
+  readonly clock: Clock
+  /** Told of broken rules. */
+  readonly report: (violation: unknown) => void
+  /** Told the id of a framework that has ended itself. */
+  readonly abandon: (frameworkId: string) => void
+}
+
 export class Framework {
   readonly plan: FrameworkPlan
-  readonly id: string
-  /** Why it was ended by the master. */
-  error: string | undefined
+  /** That of its newest instance. */
   driver: Driver | undefined
+  /** What it keeps at agents beside tasks. */
+  readonly keeper: Keeper
+  readonly #options: FrameworkOptions
   readonly #history: History
   readonly #clock: Clock
   readonly #draw: Random
-  readonly #report: (violation: unknown) => void
+  readonly #abuser: Abuser
+  /** How often it has ended itself and come anew. */
+  #generation = 0
   /** Tasks that it wants to launch now, and has launched in all. */
   #wanted = 0
   #launched = 0
   #quiet = false
   #held: Offer[] = []
 
-  constructor(
-    plan: FrameworkPlan,
-    seed: string,
-    history: History,
-    clock: Clock,
-    report: (violation: unknown) => void,
-  ) {
+  constructor(plan: FrameworkPlan, options: FrameworkOptions) {
+    const { seed, history, clock } = options
     this.plan = plan
-    this.id = `${plan.name}-id`
+    this.#options = options
     this.#history = history
     this.#clock = clock
-    this.#report = report
     this.#draw = stream(seed, 'workload', plan.name)
+    this.keeper = new Keeper(plan.role, stream(seed, 'keeper', plan.name))
+    this.#abuser = new Abuser(stream(seed, 'abuse', plan.name), (task) => this.#copyOf(task))
+  }
+
+  get id(): string {
+    return `${this.plan.name}-id${this.#generation === 0 ? '' : this.#generation}`
   }
 
   /** Wants more from time to time, until it shall be quiet. */
@@ -59,6 +74,24 @@ export class Framework {
     want()
   }
 
+  /** Calls `act` from time to time, until it shall be quiet. */
+  onTurn(act: () => void): void {
+    const turn = () => {
+      if (this.#quiet) return
+      act()
+      this.#clock.setTimeout(turn, 5000 + this.#draw.int(15_000))
+    }
+    this.#clock.setTimeout(turn, this.#draw.int(15_000))
+  }
+
+  /** Ends itself with all of its tasks; its next instance is another framework. */
+  retire(): void {
+    this.driver?.teardown()
+    this.#history.tornDown(this.id)
+    this.#options.abandon(this.id)
+    this.#generation++
+  }
+
   /** Launches nothing any more. */
   becomeQuiet(): void {
     this.#quiet = true
@@ -66,25 +99,32 @@ export class Framework {
     this.#letGo()
   }
 
-  /** Its program, for one life of its host. */
-  program(_ports: Ports): readonly ChildSpec[] {
+  /** Its program, for one life of its host. A former instance that still runs launches nothing any more. */
+  program(): readonly ChildSpec[] {
     this.#held = []
-    const { name } = this.plan
-    const open = this.#history.unended.filter(({ framework }) => framework === name)
+    this.driver = undefined
+    this.keeper.forget()
+    const { name, role } = this.plan
+    const open = this.#history.unended.filter(({ framework }) => framework === this.id)
     const options = {
       framework: {
         name,
         user: 'nobody',
         id: { value: this.id },
-        roles: ['*'],
+        roles: [role],
         failover_timeout: 1_000_000,
         checkpoint: true,
-        capabilities: [{ type: 'MULTI_ROLE' as const }, { type: 'PARTITION_AWARE' as const }],
+        capabilities: [
+          { type: 'MULTI_ROLE' as const },
+          { type: 'PARTITION_AWARE' as const },
+          { type: 'RESERVATION_REFINEMENT' as const },
+        ],
       },
       tasks: open.map(({ id, agentId }) => ({ taskId: id, agentId })),
       retryMs: 50,
       retryMsMax: 2000,
       silenceMs: 5000,
+      reconcileEveryMs: 30_000,
       callbacks: this.#callbacks(),
     }
     return [
@@ -95,23 +135,30 @@ export class Framework {
   }
 
   #callbacks(): SchedulerCallbacks {
-    const { name, habit } = this.plan
+    const { id } = this
+    const { habit } = this.plan
     return {
       offers: (offers, driver) => {
-        this.#watch(() => this.#history.offered(name, offers))
-        if (habit !== 'hoarding' || this.#quiet) this.#use(offers, driver)
+        this.#watch(() => this.#history.offered(id, offers))
+        if (driver !== this.driver) driver.decline(offers)
+        else if (habit !== 'hoarding' || this.#quiet) this.#use(offers, driver)
         else this.#hoard(offers)
       },
       rescinded: (offerId) => {
         this.#held = this.#held.filter(({ id }) => id.value !== offerId)
       },
+      inverseOffers: (offers, driver) => {
+        if (this.#draw.int(2) === 0) driver.acceptInverse(offers)
+        else driver.declineInverse(offers)
+      },
       update: (status) => {
-        this.#watch(() => this.#history.told(name, status))
+        this.#watch(() => this.#history.told(id, status))
         if (habit !== 'slow') return
         return new Promise((resolve) => this.#clock.setTimeout(resolve, this.#draw.int(3000)))
       },
-      error: ({ message }) => {
-        this.error = message
+      operation: (status) => {
+        this.#history.toldOfOperation(id, status)
+        this.keeper.heard(status)
       },
     }
   }
@@ -121,7 +168,7 @@ export class Framework {
     try {
       look()
     } catch (error) {
-      this.#report(error)
+      this.#options.report(error)
     }
   }
 
@@ -140,11 +187,17 @@ export class Framework {
 
   #use(offers: readonly Offer[], driver: Driver): void {
     for (const offer of offers) {
+      const operation =
+        this.plan.habit === 'keeping' && !this.#quiet ? this.keeper.operationFor(offer) : undefined
+      if (operation !== undefined) {
+        driver.accept([offer], [operation], { refuse_seconds: 0.5 })
+        continue
+      }
       const tasks = this.#tasksFor(offer)
       const refuse_seconds = this.#wanted > 0 ? 0.5 : 2
       if (tasks.length === 0) driver.decline([offer], { refuse_seconds })
       else driver.launch([offer], tasks, { refuse_seconds })
-      if (this.plan.habit === 'hostile') this.#abuse(offer, tasks, driver)
+      if (this.plan.habit === 'hostile') this.#abuser.abuse(offer, tasks, driver)
     }
   }
 
@@ -175,7 +228,7 @@ export class Framework {
     const id = `${name}.${this.#launched++}`
     this.#wanted--
     const agentId = offer.agent_id.value
-    this.#history.launched({ id, framework: name, agentId, cpus, mem, port })
+    this.#history.launched({ id, framework: this.id, agentId, cpus, mem, port })
     const role = offer.allocation_info?.role
     const portResource = {
       name: 'ports',
@@ -202,7 +255,7 @@ export class Framework {
     const agentId = task.agent_id.value
     this.#history.launched({
       id,
-      framework: this.plan.name,
+      framework: this.id,
       agentId,
       cpus: 0,
       mem: 0,
@@ -226,28 +279,7 @@ export class Framework {
   #killSome(): void {
     if (this.plan.killed === 0) return
     for (const { id, framework } of this.#history.unended) {
-      if (framework === this.plan.name && this.#draw.next() < this.plan.killed / 4)
-        this.driver?.kill(id)
-    }
-  }
-
-  /** What no framework may do; none of it may hurt anyone (X1). */
-  #abuse(offer: Offer, tasks: readonly TaskInfo[], driver: Driver): void {
-    const framework_id = { value: this.id }
-    const [first] = tasks
-    switch (this.#draw.int(4)) {
-      case 0:
-        // The same offer once more.
-        if (first !== undefined) driver.launch([offer], [this.#copyOf(first)])
-        break
-      case 1:
-        driver.decline([{ ...offer, id: { value: 'no such offer' } }])
-        break
-      case 2:
-        driver.call({ type: 'KILL', framework_id, kill: { task_id: { value: 'framework-1.0' } } })
-        break
-      default:
-        driver.reconcile()
+      if (framework === this.id && this.#draw.next() < this.plan.killed / 4) this.driver?.kill(id)
     }
   }
 }

@@ -105,6 +105,7 @@ export async function joiner(choose: Choose, isNew: boolean): Promise<void> {
     broker: w.broker,
     choose,
     deaths,
+    deathsMax: isNew ? 1 : 2,
     program: () => [log({ path: '/log', node: 'a', replicas })],
   })
   if (!isNew) {
@@ -164,10 +165,12 @@ async function sure<M extends Message>(
   message: M,
   body: Payload<M>,
 ): Promise<Reply<M>> {
-  const first = await ask(message, body)
-  if (first.ok) return first.value
-  await voting(w, ask)
-  return taken(await ask(message, body))
+  for (let tried = 0; tried < 5; tried++) {
+    const outcome = await ask(message, body)
+    if (outcome.ok) return outcome.value
+    await voting(w, ask)
+  }
+  throw new Error(`${message.name} is never answered`)
 }
 
 async function voting(w: World, ask: Ask): Promise<void> {

@@ -33,8 +33,9 @@ export interface MortalOptions {
   readonly clock: VirtualClock
   readonly broker: MemoryBroker
   readonly choose: Choose
-  /** How it may die; how often: once. */
+  /** How it may die, and how often; once, if that is not said. */
   readonly deaths: readonly Death[]
+  readonly deathsMax?: number
   /** What runs on it, asked for each life. */
   readonly program: (ports: Ports) => readonly ChildSpec[] | Promise<readonly ChildSpec[]>
 }
@@ -49,8 +50,8 @@ export class MortalHost {
   readonly log = memoryLog()
   /** The program's node while it is up. */
   node: Node | undefined
-  /** Whether it has died, and what it dealt in then. */
-  died: string | undefined
+  /** How often it has died. */
+  deaths = 0
   readonly #options: MortalOptions
   readonly #clock
   readonly #host
@@ -98,11 +99,11 @@ export class MortalHost {
 
   /** The outside has noticed something: now it may die. Costs no time. */
   #deal(what: string): 0 {
-    const { choose, deaths } = this.#options
-    if (this.died !== undefined || this.#isStopping) return 0
+    const { choose, deaths, deathsMax = 1 } = this.#options
+    if (this.deaths >= deathsMax || this.#isStopping) return 0
     const death = deaths[choose(1 + deaths.length, `death at ${what}`) - 1]
     if (death !== undefined) {
-      this.died = `${death} at ${what}`
+      this.deaths++
       this.#die(death)
     }
     return 0

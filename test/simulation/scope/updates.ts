@@ -40,6 +40,7 @@ export async function updateJournal(choose: Choose): Promise<void> {
     broker: w.broker,
     choose,
     deaths: ['kill'],
+    deathsMax: 2,
     async program({ storage }) {
       const store = await storage.open(path)
       const retry = { retryMinMs: 5000, retryMaxMs: 5000 }

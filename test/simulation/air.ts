@@ -1,0 +1,90 @@
+/** The air between the hosts: how long messages travel, and which are lost, doubled or out of turn (§4). */
+import { stream } from '../../src/runtime/ports/index.ts'
+import type { Clock, Random } from '../../src/runtime/ports.ts'
+import type { Passing } from '../../src/transport/faults.ts'
+import type { MemoryBroker } from '../../src/transport/memory.ts'
+import type { Plan } from './plan.ts'
+
+/** The owner of the operators' connection. */
+export const operatorsHost = 'operators'
+
+/** After how long a second copy of a message may come. */
+export const copyMsMax = 60_000
+const copyMs = [1, 20_000, copyMsMax]
+
+/** Delays and losses of messages, each way from a stream of its own. */
+export class Air {
+  isBad = false
+  readonly #plan: Plan
+  readonly #clock: Clock
+  readonly #streams = new Map<string, Random>()
+  /** Until when messages from and to a host are held, and those of all, by monotonic time. */
+  readonly #clogged = new Map<string, number>()
+  #frozenUntil = 0
+
+  constructor(plan: Plan, clock: Clock) {
+    this.#plan = plan
+    this.#clock = clock
+  }
+
+  /** What a host says and what is said to it is held for so long, and then comes in order. */
+  clog(node: string, forMs: number): void {
+    const until = this.#clock.monotonic() + forMs
+    this.#clogged.set(node, Math.max(until, this.#clogged.get(node) ?? 0))
+  }
+
+  /** The same for everybody: the broker's process stands still. */
+  freeze(forMs: number): void {
+    this.#frozenUntil = Math.max(this.#frozenUntil, this.#clock.monotonic() + forMs)
+  }
+
+  latencyMs(from: string, to: string): number {
+    const { latencyMs, tail } = this.#plan.weather
+    const draw = this.#draw('latency', from, to)
+    const isLate = this.isBad && draw.next() < tail
+    const usualMs = isLate ? 2000 * draw.next() : latencyMs * (0.5 + draw.next())
+    return Math.max(0, this.#heldUntil(from, to) - this.#clock.monotonic()) + usualMs
+  }
+
+  #heldUntil(from: string, to: string): number {
+    if (this.#frozenUntil === 0 && this.#clogged.size === 0) return 0
+    const ends = [this.#clogged.get(from) ?? 0, this.#clogged.get(to) ?? 0]
+    return Math.max(this.#frozenUntil, ...ends)
+  }
+
+  disturb(broker: MemoryBroker): void {
+    const { drop, duplicate, reorder } = this.#plan.weather
+    const strikes =
+      (what: string, rate: number) =>
+      ({ from, to = '' }: { from: string; to?: string }) =>
+        from !== to && this.#draw(what, from, to).next() < rate
+    if (drop > 0) broker.drop(strikes('drop', drop))
+    if (duplicate > 0) {
+      for (const afterMs of copyMs) {
+        const twice = strikes(`duplicate ${afterMs}`, duplicate / copyMs.length)
+        broker.duplicate((passing) => twice(passing) && mayComeTwice(passing), afterMs)
+      }
+    }
+    // What one client publishes on one subject stays in order (NATS promises that, and clients rely on
+    // it); between nodes the frames are numbered, so that there anything may happen.
+    const between = strikes('reorder', reorder)
+    if (reorder > 0)
+      broker.delay((passing) => passing.subject.startsWith('meseta.pid.') && between(passing), 50)
+  }
+
+  #draw(what: string, from: string, to: string): Random {
+    const name = `${what} ${from} ${to}`
+    const known = this.#streams.get(name) ?? stream(this.#plan.seed, 'net', what, from, to)
+    this.#streams.set(name, known)
+    return known
+  }
+}
+
+/**
+ * A copy of SUBSCRIBE is another instance that takes over, by the protocol; and what an operator decided
+ * once, is decided once. NATS makes no copies.
+ */
+function mayComeTwice({ from, data }: Passing): boolean {
+  if (from === operatorsHost) return false
+  return !Buffer.from(data.buffer, data.byteOffset, data.byteLength).includes('SUBSCRIBE')
+}

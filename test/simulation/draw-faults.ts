@@ -1,0 +1,121 @@
+/** The faults that a seed draws. Spec: simulation.md §4-6. */
+import type { Random } from '../../src/runtime/ports.ts'
+import { pick, someOf } from './chance.ts'
+import {
+  type Fault,
+  type HostFault,
+  type Hosts,
+  hostFaults,
+  hostsOf,
+  networkFaults,
+} from './plan.ts'
+
+/** The broker is away, or stands still, no longer than this, ms. */
+const brokerMsMax = 10_000
+
+/** Each kind is off in a third of the worlds. */
+export function drawFaults(
+  draw: Random,
+  hosts: Hosts,
+  victims: readonly string[],
+  chaosMs: number,
+): Fault[] {
+  const kinds = [...hostFaults, ...networkFaults].filter(() => draw.int(3) > 0)
+  const meanMs = pick(draw, [1000, 2000, 5000, 15_000])
+  const faults: Fault[] = []
+  if (kinds.length === 0) return faults
+  for (let at = draw.int(meanMs); at < chaosMs; at += 1 + draw.int(2 * meanMs)) {
+    const type = pick(draw, kinds)
+    const forMs = Math.round(10 ** (1 + 3.3 * draw.next()))
+    if (type === 'cut') faults.push(...drawCuts(draw, hosts, { at, forMs }))
+    else if (type === 'broker' || type === 'freeze')
+      faults.push({ at, forMs: Math.min(forMs, brokerMsMax), type })
+    else {
+      const struck = strikable(type, hosts, victims)
+      if (struck.length > 0) faults.push({ at, forMs, type, node: pick(draw, struck) })
+    }
+  }
+  return faults
+}
+
+/**
+ * The fault atlas: the disks of these masters only are ever damaged, and only these are lost for ever, so
+ * that at most a minority of the replicas loses a position of the log.
+ */
+export function drawVictims(draw: Random, masters: readonly string[]): readonly string[] {
+  const minority = Math.ceil(masters.length / 2) - 1
+  const first = draw.int(masters.length)
+  return [...masters, ...masters].slice(first, first + minority)
+}
+
+function strikable(type: HostFault, hosts: Hosts, victims: readonly string[]): readonly string[] {
+  const agents = hosts.agents.map(({ name }) => name)
+  switch (type) {
+    case 'corrupt':
+    case 'wipe':
+      return [...victims, ...agents]
+    case 'signal':
+      return agents
+    case 'storage':
+    case 'full':
+    case 'stall':
+      return [...hosts.masters, ...agents]
+    default:
+      return hostsOf(hosts)
+  }
+}
+
+interface Time {
+  readonly at: number
+  readonly forMs: number
+}
+
+type Way = readonly [from: readonly string[], to: readonly string[]]
+
+/** A cut that takes several ways is as many faults, for the shrinker to part. */
+function drawCuts(draw: Random, hosts: Hosts, time: Time): Fault[] {
+  const flapMs = draw.int(4) === 0 ? { flapMs: 100 + draw.int(5000) } : {}
+  return drawWays(draw, hosts).map(([from, to]) => ({ ...time, type: 'cut', from, to, ...flapMs }))
+}
+
+function drawWays(draw: Random, hosts: Hosts): readonly Way[] {
+  const all = hostsOf(hosts)
+  const { masters } = hosts
+  const others = all.filter((name) => !masters.includes(name))
+  const half = someOf(draw, all)
+  const rest = all.filter((name) => !half.includes(name))
+  switch (draw.int(6)) {
+    case 0:
+      return [[half, rest]]
+    case 1:
+      return both(half, rest)
+    case 2:
+      return [pick(draw, [[masters, others] as const, [others, masters] as const])]
+    case 3:
+      return both(masters, others)
+    case 4: {
+      // One host in the middle hears both sides.
+      const bridge = pick(draw, all)
+      const without = (side: readonly string[]) => side.filter((name) => name !== bridge)
+      return both(without(half), without(rest))
+    }
+    default:
+      // Masters that only hear their neighbours, and those beyond them.
+      return ring(masters)
+  }
+}
+
+function both(some: readonly string[], others: readonly string[]): Way[] {
+  return [
+    [some, others],
+    [others, some],
+  ]
+}
+
+function ring(names: readonly string[]): Way[] {
+  return names.flatMap((name, index): Way[] => {
+    const near = [-1, 0, 1].map((step) => names.at((index + step) % names.length))
+    const far = names.filter((other) => !near.includes(other))
+    return far.length === 0 ? [] : [[[name], far]]
+  })
+}

@@ -1,0 +1,32 @@
+/** R2: what operators were answered is in force under every leader (simulation.md §9). */
+import type { MasterState } from '../../actors/master/state.ts'
+import type { Cluster } from './cluster.ts'
+import { Violation } from './history.ts'
+import { quotaText } from './operator-calls.ts'
+import { leaderOf } from './views.ts'
+
+export function checkDecisions(cluster: Cluster): void {
+  const leader = leaderOf(cluster)
+  if (leader === undefined) return
+  const { master, host } = leader
+  for (const [subject, value] of cluster.operators.decisions.sure()) {
+    const held = heldBy(master, subject, value)
+    if (held !== value)
+      throw new Violation('R2', `${subject} was to be ${value}, at ${host.name} it is ${held}`)
+  }
+}
+
+function heldBy(master: MasterState, subject: string, value: string): string {
+  const [kind, name = ''] = subject.split(' ')
+  switch (kind) {
+    case 'quota':
+      return quotaText(master.quotas.get(name) ?? { role: name })
+    case 'weight':
+      return String(master.weights.get(name) ?? 1)
+    default:
+      if (master.gone.has(name)) return 'gone'
+      // An agent that has left takes with it whether it was in service.
+      if (value !== 'gone' && !master.agents.has(name)) return value
+      return master.deactivated.has(name) ? 'out' : 'in'
+  }
+}
