@@ -105,7 +105,6 @@ export async function joiner(choose: Choose, isNew: boolean): Promise<void> {
     broker: w.broker,
     choose,
     deaths,
-    deathsMax: isNew ? 1 : 2,
     program: () => [log({ path: '/log', node: 'a', replicas })],
   })
   if (!isNew) {
@@ -158,7 +157,7 @@ function asking(probe: Probe, id: string, node = 'a'): Ask {
   return (message, body) => probe.ask(pid(id, node), message, body, { timeoutMs })
 }
 
-/** As `taken`, again after an answer was lost with a process. */
+/** The answer; asked for again after one was lost with a process. */
 async function sure<M extends Message>(
   w: World,
   ask: Ask,
@@ -202,11 +201,6 @@ async function readAll(w: World, ask: Ask) {
     from = part.next
   }
   return { begin, entries }
-}
-
-function taken<T>(outcome: Outcome<T>): T {
-  if (outcome.ok) return outcome.value
-  throw new Error(outcome.error.message)
 }
 
 function isAccepted(outcome: Outcome<{ readonly type: string }>): boolean {
