@@ -223,6 +223,19 @@ test('a long run goes in slices: others have their turn between, and changes cou
   await base.stop()
 })
 
+test('a run makes no more than 500 offers before others have their turn', async () => {
+  const { w, master, told } = await scene()
+  await master.send(to, AddFramework, frameworkOf('f'))
+  const ids = Array.from({ length: 1200 }, (_, i) => `a${i}`)
+  await master.send(to, AddAgents, agentsOf(...ids))
+  await w.advance(10)
+  assert.equal(
+    told().map(({ length }) => length),
+    [500, 500, 200],
+  )
+  await w.stop()
+})
+
 test('after a failover with quotas nothing is offered before most agents are back', async () => {
   const { w, master, told } = await scene()
   const quota_configs = [quotaConfig('q', 'cpus:1')]

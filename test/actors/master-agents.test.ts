@@ -103,6 +103,24 @@ test('an agent that answers pings stays, however long', async () => {
   await m.stop()
 })
 
+test('agents that came at different times are pinged in their own time, whoever leaves', async () => {
+  const m = await masterWorld()
+  const first = await m.agent('a1')
+  await m.world.advance(5000)
+  const second = await m.agent('a2')
+  const pings = () => [first, second].map((agent) => agent.got(Ping).length)
+  assert.equal(pings(), [1, 1])
+  await m.world.advance(10_000)
+  assert.equal(pings(), [2, 1])
+  await m.world.advance(5000)
+  assert.equal(pings(), [2, 2])
+  await first.probe.send(MASTER, UnregisterAgent, { agent_id: { value: first.id } })
+  const left = first.got(Ping).length
+  await m.world.advance(15_000)
+  assert.equal(pings(), [left, 3])
+  await m.stop()
+})
+
 test('five unanswered pings make an agent unreachable, 75 s after the first and not before', async () => {
   const m = await masterWorld()
   await m.agent('a1')
