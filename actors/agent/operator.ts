@@ -29,6 +29,10 @@ import { type AgentState, agentId } from './state.ts'
 /** Calls for files that may be under way; further ones are refused. */
 const filesMax = 64
 
+const listCalls = new Set<string>(
+  operator.agentCalls.filter(operator.isList).map(({ name }) => name),
+)
+
 /** Begins to listen, once the agent has an id. */
 export function listen(state: AgentState, cx: Context): void {
   const lists: OpenLists = new Map()
@@ -45,8 +49,10 @@ export function listen(state: AgentState, cx: Context): void {
     if (!parsed.ok) return respond(parsed)
     const call = parsed.value
     if ('page_token' in call) return respond(continueList(lists, call, format, cx))
+    const told = (document: object) =>
+      listCalls.has(call.type) ? answerList(lists, call, document, format, cx) : ok(document)
     const document = answer(state, call, cx)
-    if (document !== undefined) return respond(answerList(lists, call, document, format, cx))
+    if (document !== undefined) return respond(told(document))
     if (files >= filesMax) {
       return respond(fail('RATE_LIMITED', { sender: 'all operators', limit: filesMax }))
     }
@@ -57,7 +63,7 @@ export function listen(state: AgentState, cx: Context): void {
         files--
         if (!outcome.ok) return respond(fail('INTERNAL', { reason: outcome.error.message }))
         const { value } = outcome
-        respond(value.ok ? answerList(lists, call, value.value, format, cx) : value)
+        respond(value.ok ? told(value.value) : value)
       },
     )
   })

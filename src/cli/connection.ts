@@ -6,8 +6,9 @@ import { readFileSync } from 'node:fs'
 import { decode, encode } from '../../protocol/codec.ts'
 import { advice, type ErrorBody } from '../../protocol/errors.ts'
 import type { Message, Payload, Reply } from '../../protocol/message.ts'
-import { isList, joinPages } from '../../protocol/operator.ts'
+import { isList } from '../../protocol/operator.ts'
 import { clusterNameProblem, type Subjects, subjects } from '../../protocol/subjects.ts'
+import { readList } from '../paging/reading.ts'
 import { systemClock } from '../runtime/ports/index.ts'
 import { systemRandom } from '../runtime/ports/system-random.ts'
 import { type Connection, type Transport, TransportError } from '../runtime/ports.ts'
@@ -41,16 +42,6 @@ export interface ClusterClient {
   /** A request on any subject; the answer decoded. @throws CommandError as above */
   request(subject: string, document: unknown, timeoutMs?: number): Promise<unknown>
   close(): Promise<void>
-}
-
-/** Entries of one page; how many of them fit is for the one asked to say. */
-const pageSize = 10_000
-
-/** How often a list is begun before the command gives up. */
-const listAttempts = 3
-
-interface Page {
-  readonly next_page_token?: string
 }
 
 /** The addresses in `--nats`. */
@@ -129,30 +120,10 @@ function client(connection: Connection, cluster: string, defaultTimeoutMs: numbe
     return value
   }
 
-  const list = async (subject: string, document: object) => {
-    const pages: Page[] = []
-    let page_token: string | undefined
-    do {
-      const paging = { page_size: pageSize, ...(page_token !== undefined && { page_token }) }
-      const page = (await request(subject, { ...document, ...paging })) as Page
-      page_token = page.next_page_token
-      pages.push(page)
-    } while (page_token !== undefined)
-    return joinPages(pages)
-  }
-
   const ask = async <M extends Message>(subject: string, call: M, fields: object) => {
     const document = { type: call.name, ...fields }
-    if (!isList(call)) return (await request(subject, document)) as Reply<M>
-    for (let left = listAttempts; ; left--) {
-      try {
-        return (await list(subject, document)) as Reply<M>
-      } catch (error) {
-        // Another master leads now, or others read many lists: this one begins anew.
-        const expired = error instanceof CommandError && error.code === 'PAGE_EXPIRED'
-        if (!expired || left === 1) throw error
-      }
-    }
+    const send = (paging: object) => request(subject, { ...document, ...paging }) as Promise<object>
+    return (await (isList(call) ? readList(send) : send({}))) as Reply<M>
   }
 
   return {

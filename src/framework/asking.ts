@@ -1,7 +1,15 @@
-/** Requests to actors from a program that is none: it joins the cluster as a node with one actor that asks. */
+/** Requests from a program that is no actor: it joins the cluster as a node with one actor that asks. */
 import { advice, type Details } from '../../protocol/errors.ts'
 import type { Message, Payload, Reply } from '../../protocol/message.ts'
-import { type Context, child, type Pid, type Ports, startNode, table } from '../runtime/index.ts'
+import {
+  type Context,
+  child,
+  type Outcome,
+  type Pid,
+  type Ports,
+  startNode,
+  table,
+} from '../runtime/index.ts'
 import { CallError } from './driver.ts'
 
 /** Asks an actor. Rejects with a CallError: what it, or the runtime, refused with. */
@@ -15,6 +23,8 @@ export type Ask = <M extends Message>(
 
 export interface Asker {
   readonly ask: Ask
+  /** A request on a raw subject: the bytes of the answer. Rejects with a CallError. */
+  readonly request: (subject: string, data: Uint8Array, timeoutMs: number) => Promise<Uint8Array>
   /** Leaves the cluster; requests under way never end. */
   close(): Promise<void>
 }
@@ -39,22 +49,28 @@ export async function connectAsker(ports: Ports, cluster: string): Promise<Asker
   const name = `asker-${ports.random.uuid().slice(0, 8)}`
   const children = [child({ id: 'asker', behaviour, args: attach, restart: 'permanent' })]
   const node = await startNode({ name, cluster, ports, children })
-  const ask: Ask = (to, message, body, timeoutMs = 5000) =>
-    new Promise((resolve, reject) => {
+  /** Has the actor ask in a turn of its own; `settle` takes the outcome. */
+  const inTurn = <T>(begin: (cx: Context, settle: (outcome: Outcome<T>) => void) => void) =>
+    new Promise<T>((resolve, reject) => {
       const cell = node.cell('asker')
       if (cell === undefined) {
         reject(new CallError('CONNECTION_CLOSED', 'the connection is closed', ''))
         return
       }
-      node.call(cell, () =>
-        context?.ask(to, message, body, { timeoutMs }, (outcome) => {
-          if (outcome.ok) resolve(outcome.value)
-          else {
-            const { code, message: why, details } = outcome.error
-            reject(new CallError(code, why, advice(code, details as Details)))
-          }
-        }),
-      )
+      const settle = (outcome: Outcome<T>) => {
+        if (outcome.ok) resolve(outcome.value)
+        else {
+          const { code, message, details } = outcome.error
+          reject(new CallError(code, message, advice(code, details as Details)))
+        }
+      }
+      node.call(cell, () => context && begin(context, settle))
     })
-  return { ask, close: () => node.stop() }
+  return {
+    ask: (to, message, body, timeoutMs = 5000) =>
+      inTurn((cx, settle) => cx.ask(to, message, body, { timeoutMs }, settle)),
+    request: (subject, data, timeoutMs) =>
+      inTurn((cx, settle) => cx.request(subject, data, { timeoutMs }, settle)),
+    close: () => node.stop(),
+  }
 }

@@ -9,6 +9,13 @@ export {
   type LogWriter,
 } from './log.ts'
 export * as operations from './operations.ts'
+export {
+  type AgentAnswer,
+  connectOperator,
+  type MasterAnswer,
+  type OperatorClient,
+  type OperatorConnectOptions,
+} from './operator.ts'
 export { type Request, Room, type VolumeRequest } from './placement.ts'
 export { type RunTasksOptions, type TaskProgress, TaskRun, type TaskSpec } from './run-tasks.ts'
 export { type SchedulerCallbacks, type SchedulerOptions, scheduler } from './scheduler.ts'

@@ -2,7 +2,7 @@
 import type { Reply } from '../../protocol/message.ts'
 import { GetTasks, ListFiles } from '../../protocol/operator.ts'
 import type { Task } from '../../protocol/v1/task.ts'
-import { connectScheduler, Room } from '../../src/framework/index.ts'
+import { connectOperator, connectScheduler, Room } from '../../src/framework/index.ts'
 import { clusterFor } from '../support/cluster.ts'
 import { type Ended, meseta, Running } from '../support/meseta.ts'
 import { handles } from '../support/process.ts'
@@ -185,6 +185,20 @@ test('more tasks than one message holds are listed, page by page', slow, async (
       .client.request('meseta.master.call', { type: 'GET_TASKS' })
       .catch(({ code }) => code)
     assert.is(whole, 'TOO_LARGE')
+    const operator = await connectOperator({ servers: [cluster().natsUrl] })
+    try {
+      const { get_tasks } = await operator.master({ type: 'GET_TASKS' })
+      assert.equal(get_tasks.tasks.map(({ task_id }) => task_id.value).sort(), names())
+      const refused = await operator
+        .master({ type: 'TEARDOWN', teardown: { framework_id: { value: 'nobody' } } })
+        .catch((error) => error)
+      assert.is(refused.code, 'NOT_FOUND')
+      const agentId = get_tasks.tasks[0]?.agent_id.value ?? ''
+      const { get_agent } = await operator.agent(agentId, { type: 'GET_AGENT' })
+      assert.is(get_agent.agent_info?.id?.value, agentId)
+    } finally {
+      await operator.close()
+    }
     const counts: Record<string, number> = JSON.parse(await done('status', '-o', 'json')).tasks
     const { completed: _, ...live } = counts
     assert.is(
