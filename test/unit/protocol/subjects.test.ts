@@ -57,6 +57,7 @@ test('what the builders build, the parsers read', () => {
       const address = { agent: one, framework: two, executor: three }
       assert.equal(of.parseExecutorCall(of.executorCall(address)), address)
       assert.equal(of.parseEvent(of.event('task', one)), { kind: 'task', id: one })
+      assert.is(of.parseOffers(of.offers(one)), one)
     }),
   )
 })
@@ -68,6 +69,7 @@ test('each subject matches its own wildcard and no other one', () => {
     [of.frameworkCall('f'), of.frameworkCalls],
     [of.executorCall(address), of.executorCalls('a')],
     [of.event('agent', 'S0'), of.events('agent')],
+    [of.offers('f.1 *>'), of.allOffers],
   ]
   for (const [subject] of built) {
     const matching = built.filter(([, wildcard]) => matches(wildcard, subject))
@@ -88,6 +90,7 @@ test('subjects are those that the documentation promises', () => {
       of.executorEvent({ agent: 'A', framework: 'F', executor: 'E' }),
       of.masterCall,
       of.agentCall('A'),
+      of.offers('F'),
       of.event('task', 'T'),
       of.events(),
       of.leader,
@@ -100,6 +103,7 @@ test('subjects are those that the documentation promises', () => {
       'meseta.executor.A.F.E.event',
       'meseta.master.call',
       'meseta.agent.A.call',
+      'meseta.offers.F',
       'meseta.events.task.T',
       'meseta.events.>',
       'meseta.leader',
