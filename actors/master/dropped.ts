@@ -5,7 +5,6 @@
  * of what is lost are acknowledgements, for which agents ask again; launches show in reconciliation.
  * Spec: scheduler-api.md §10, master.md §8.
  */
-import { failure } from '../../protocol/errors.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { sendEvent } from './events.ts'
@@ -25,9 +24,8 @@ export function callsDropped(
     count(state, 'master/dropped_messages', calls)
     const framework = state.frameworks.get(state.subjects.parseFrameworkCall(subject) ?? '')
     if (framework === undefined || capacity === undefined) continue
-    const { code } = failure('RATE_LIMITED')
     const message = `${calls} call${calls === 1 ? '' : 's'} dropped: capacity(${capacity}) exceeded`
-    sendEvent(state, framework, { type: 'ERROR', error: { message, code } }, cx)
+    sendEvent(state, framework, { type: 'ERROR', error: { message, code: 'RATE_LIMITED' } }, cx)
   }
   const named = senders.slice(0, NAMED_MAX).map(({ subject, count: calls }) => [subject, calls])
   cx.log('warn', 'calls were dropped', {
