@@ -41,6 +41,8 @@ export interface Cluster {
   /** How often each situation was met. */
   readonly situations: Map<string, number>
   mark(situation: string): void
+  /** Has `begun` called when the program of a host has started. */
+  onLife(begun: (host: SimulatedHost) => void): void
   /** The first thing that broke a rule where nobody could catch it. */
   trouble: Error | undefined
   /** From now on messages and disks are disturbed as the plan's weather says. */
@@ -91,6 +93,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     })
   traceMessages()
   const hosts = new Map<string, SimulatedHost>()
+  const lives: Array<(host: SimulatedHost) => void> = []
   const post: PostArgs = {
     hosts: () => [...hosts.keys()],
     pauseMs: letterMs,
@@ -119,6 +122,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       commitMs: () => (air.isBad ? disk.next() * plan.weather.commitMs : 0),
       diskMs: () => (air.isBad ? disk.next() * plan.weather.diskMs : 0),
       onLife(of) {
+        for (const begun of lives) begun(of)
         happened.note(name, 'starts', of.node?.incarnation ?? '')
       },
       onEvent(_, what) {
@@ -256,6 +260,9 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     hosts,
     situations,
     mark,
+    onLife(begun) {
+      lives.push(begun)
+    },
     trouble: undefined,
     disturb() {
       air.isBad = true

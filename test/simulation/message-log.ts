@@ -5,7 +5,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { encode, unpack } from '../../protocol/codec.ts'
 import type { Envelope } from '../../src/runtime/envelope.ts'
-import type { Node } from '../../src/runtime/index.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
 import type { SimulatedHost } from './host.ts'
@@ -28,31 +27,25 @@ export function checkCodec({ type, body }: Pick<Envelope, 'type' | 'body'>): voi
 export class MessageLog {
   readonly #cluster: Cluster
   readonly #watchers: ReadonlyMap<string, Watcher>
-  readonly #watched = new Map<SimulatedHost, Node>()
   /** Messages of other nodes so far. */
   #remote = 0
 
-  /** Watchers by type of message. What one throws is the cluster's trouble. */
+  /** Watchers by type of message. What one throws is the cluster's trouble. No host may be up yet. */
   constructor(cluster: Cluster, watchers: ReadonlyMap<string, Watcher>) {
     this.#cluster = cluster
     this.#watchers = watchers
+    cluster.onLife((host) => this.#attach(host))
   }
 
-  /** Finds hosts that have begun another life; to be called at each step. */
-  attach(): void {
-    for (const host of this.#cluster.hosts.values()) {
-      const { node } = host
-      if (node === undefined || this.#watched.get(host) === node) continue
-      this.#watched.set(host, node)
-      node.intercept((envelope) => {
-        try {
-          if (envelope.remote && ++this.#remote % sampledOf === 0) checkCodec(envelope)
-          this.#watchers.get(envelope.type)?.(host, envelope)
-        } catch (error) {
-          this.#cluster.trouble ??= error as Error
-        }
-        return 'deliver'
-      })
-    }
+  #attach(host: SimulatedHost): void {
+    host.node?.intercept((envelope) => {
+      try {
+        if (envelope.remote && ++this.#remote % sampledOf === 0) checkCodec(envelope)
+        this.#watchers.get(envelope.type)?.(host, envelope)
+      } catch (error) {
+        this.#cluster.trouble ??= error as Error
+      }
+      return 'deliver'
+    })
   }
 }

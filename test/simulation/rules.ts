@@ -19,8 +19,7 @@ import { watch } from './watchers.ts'
 import { taskVariable } from './workload.ts'
 
 export function checkStep(cluster: Cluster): void {
-  const { log, reigns } = watch(cluster)
-  log.attach()
+  const { reigns } = watch(cluster)
   const holders = cluster.masters.filter(holdsLease).map(({ name }) => name)
   if (holders.length > 1) throw new Violation('E1', `the lease is held by ${holders.join(' and ')}`)
   reigns.leases(holders, cluster.clock.monotonic())

@@ -10,6 +10,7 @@ import { Violation } from './history.ts'
 import type { Plan } from './plan.ts'
 import { checkStep, scan } from './rules.ts'
 import { describeLeader, isFree, isWhole, openOperations, openTasks } from './views.ts'
+import { watch } from './watchers.ts'
 
 export interface Failure {
   /** Row of simulation.md §9, or `L` and what did not come to pass (§10). */
@@ -52,6 +53,7 @@ const scanMs = 1000
 export async function run(plan: Plan, options: RunOptions = {}): Promise<Result> {
   const startedCpu = process.cpuUsage()
   const cluster = buildCluster(plan, options.print)
+  watch(cluster)
   const crash = (error: unknown) => {
     cluster.trouble ??= new Violation('S5', `unhandled: ${(error as Error)?.stack ?? error}`)
   }

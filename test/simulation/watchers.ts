@@ -20,7 +20,6 @@ import { agentStateOf, stateOf } from './views.ts'
 
 /** Of one run. */
 export interface Watched {
-  readonly log: MessageLog
   readonly registry: RegistryHistory
   readonly updates: UpdateHistory
   readonly reigns: ReignHistory
@@ -29,7 +28,7 @@ export interface Watched {
 
 const known = new WeakMap<Cluster, Watched>()
 
-/** Begins to watch a cluster, once. */
+/** Begins to watch a cluster, once: before its hosts are started, or what they begin with is missed. */
 export function watch(cluster: Cluster): Watched {
   const found = known.get(cluster)
   if (found !== undefined) return found
@@ -44,9 +43,9 @@ export function watch(cluster: Cluster): Watched {
     ...agentWatchers(histories.updates, histories.reigns),
     ...callWatchers(new CallHistory()),
   ])
-  const watched = { ...histories, log: new MessageLog(cluster, watchers) }
-  known.set(cluster, watched)
-  return watched
+  new MessageLog(cluster, watchers)
+  known.set(cluster, histories)
+  return histories
 }
 
 function registryWatchers(
