@@ -68,14 +68,18 @@ export class DiskCalls {
     const latencyMs = this.#faults.latencyMs?.(operation, path) ?? 0
     if (latencyMs > 0) await this.#pass(latencyMs / 2)
     if (incarnation !== this.#incarnation) return never()
-    const code = this.#faults.fail?.(operation, path)
-    if (code !== undefined) {
-      onFault?.()
-      throw new DiskError(code, path, `injected fault: ${operation} ${path}`)
-    }
+    this.requireLuck(operation, path, onFault)
     const result = effect()
     if (latencyMs > 0) await this.#pass(latencyMs / 2)
     return incarnation === this.#incarnation ? result : never()
+  }
+
+  /** @throws DiskError as the faults in force say */
+  requireLuck(operation: DiskOperation, path: string, onFault?: () => void): void {
+    const code = this.#faults.fail?.(operation, path)
+    if (code === undefined) return
+    onFault?.()
+    throw new DiskError(code, path, `injected fault: ${operation} ${path}`)
   }
 
   #pass(ms: number): Promise<void> {

@@ -101,6 +101,20 @@ export class MemoryDisk implements Disk {
     })
   }
 
+  /**
+   * What another process of the host writes: at once, and whoever dies meanwhile. `create`: only if there
+   * is nothing of that name.
+   * @throws DiskError
+   */
+  writeElsewhere(path: string, data: Uint8Array, mode: 'create' | 'append' | 'replace'): void {
+    this.#calls.requireLuck('write', path)
+    if (mode === 'create' && this.#tree.find(path, false) !== undefined)
+      throw new DiskError('EXISTS', path, `exists already: ${path}`)
+    const file = this.#fileToWrite(path)
+    if (mode === 'replace') this.#volume.truncate(file, 0)
+    this.#volume.write(file, path, file.content.size, data.slice())
+  }
+
   rename(from: string, to: string): Promise<void> {
     return this.#calls.run('rename', from, () => {
       const replaced = this.#tree.rename(from, to, this.#clock.now())

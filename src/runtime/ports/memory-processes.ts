@@ -5,9 +5,10 @@
  * the agent's process dies, and end when the host does.
  */
 import { constants } from 'node:os'
+import type { MemoryDisk } from '../../storage/memory-disk.ts'
 import {
   type Clock,
-  type Disk,
+  DiskError,
   ProcessError,
   type Processes,
   type ProcessHandle,
@@ -24,7 +25,7 @@ type Signal = Parameters<Processes['kill']>[1]
 export interface MemoryProcessesOptions {
   readonly clock: Clock
   /** Where scripted output and records go. Absent: nowhere. */
-  readonly disk?: Disk
+  readonly disk?: MemoryDisk
 }
 
 export interface RunningProcess {
@@ -156,26 +157,30 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
     if (record !== undefined && entry.pid === entry.pgid) {
       for (const other of [...table.values()])
         if (other.pgid === entry.pgid) end(other, { code: null, signal: 'SIGKILL' })
-      void writeExit(record, shellStatus(outcome)).then(tell)
-    } else tell()
+      writeExit(record, shellStatus(outcome))
+    }
+    tell()
   }
 
-  async function claim(record: string): Promise<void> {
-    const path = `${record}${suffixes.shim}`
-    if ((await disk?.stat(path)) === undefined) return
-    throw new ProcessError('SPAWN_FAILED', `cannot claim ${path}: it exists`)
-  }
-
-  async function writeIdentity(record: string, identity: Identity): Promise<void> {
+  /** Records are written by a launcher, which does not die with the node. */
+  function claim(record: string, identity: Identity): void {
     const line = new TextEncoder().encode(formatIdentity(identity))
-    await disk?.writeFile(`${record}${suffixes.shim}`, line)
-    await disk?.writeFile(`${record}${suffixes.pid}`, line)
+    try {
+      disk?.writeElsewhere(`${record}${suffixes.shim}`, line, 'create')
+      disk?.writeElsewhere(`${record}${suffixes.pid}`, line, 'replace')
+    } catch (error) {
+      throw new ProcessError('SPAWN_FAILED', `cannot claim ${record}: ${(error as Error).message}`)
+    }
   }
 
-  async function writeExit(record: string, status: number): Promise<void> {
-    // Its directory may have been removed meanwhile.
-    const line = new TextEncoder().encode(`${status}\n`)
-    await disk?.writeFile(`${record}${suffixes.exit}`, line).catch(() => undefined)
+  function writeExit(record: string, status: number): void {
+    try {
+      const line = new TextEncoder().encode(`${status}\n`)
+      disk?.writeElsewhere(`${record}${suffixes.exit}`, line, 'replace')
+    } catch (error) {
+      // Its directory may have been removed meanwhile, or its disk is full.
+      if (!(error instanceof DiskError)) throw error
+    }
   }
 
   function stop(entry: Entry): void {
@@ -213,24 +218,17 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
 
   return {
     async spawn(spawned) {
-      const { record } = spawned
+      const { record, cwd, stdoutPath } = spawned
       const boot = boots
-      if (record !== undefined) await claim(record)
-      const behaviour = record === undefined ? behaviourOf(spawned) : recordedBehaviour(spawned)
-      const identity = newIdentity()
-      // Before it does anything, so that none runs that cannot be found again.
-      if (record !== undefined) await writeIdentity(record, identity)
-      if (
-        behaviour.stdout !== undefined &&
-        spawned.stdoutPath !== undefined &&
-        disk !== undefined
-      ) {
-        const file = await disk.open(spawned.stdoutPath, 'append')
-        await file.append(new TextEncoder().encode(behaviour.stdout))
-        await file.close()
-      }
+      if (disk !== undefined && (await disk.stat(cwd)) === undefined)
+        throw new ProcessError('NOT_FOUND', `working directory ${cwd} does not exist`)
       // The host may have died meanwhile: then nobody starts anything, and nobody is told.
       if (boot !== boots) return new Promise(() => undefined)
+      const behaviour = record === undefined ? behaviourOf(spawned) : recordedBehaviour(spawned)
+      const identity = newIdentity()
+      if (record !== undefined) claim(record, identity)
+      if (behaviour.stdout !== undefined && stdoutPath !== undefined)
+        disk?.writeElsewhere(stdoutPath, new TextEncoder().encode(behaviour.stdout), 'append')
       const entry = start(spawned, behaviour, undefined, identity)
       if (record === undefined) return handle(entry, (outcome) => outcome)
       return handle(entry, (outcome) => ({ code: shellStatus(outcome), signal: null }))

@@ -135,6 +135,23 @@ test('processes outlive the node, whose handles then stay silent', async () => {
   assert.is(await exitAt(clock, adopted!.exited), 'null at 1000')
 })
 
+test('how a recorded process ended is written down, however slow the disk and dead the node', async () => {
+  const { clock, disk, processes } = host()
+  await processes.spawn({ ...command('/', 'sleep 1'), record: '/run' })
+  disk.setFaults({ latencyMs: () => 100 })
+  await clock.advance(1000)
+  disk.endProcess()
+  processes.endProcess()
+  disk.setFaults({})
+  assert.is(text(await disk.readFile('/run.exit')), '0\n')
+})
+
+test('a working directory that is not there is told', async () => {
+  const { processes } = host()
+  const call = () => processes.spawn(command('/none', 'true'))
+  assert.is(await processRefusal(call), 'NOT_FOUND')
+})
+
 test('a crash of the host ends all processes and tells nobody', async () => {
   const { clock, processes } = host()
   const sleep = await processes.spawn(command('/', 'sleep 1'))
