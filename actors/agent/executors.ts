@@ -16,7 +16,7 @@ import type { Payload } from '../../protocol/message.ts'
 import type { ExecutorId } from '../../protocol/v1/ids.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { Context, Pid, StoreOperation } from '../../src/runtime/index.ts'
-import { commandExecutor, customExecutor, type Place } from '../executor/index.ts'
+import { commandExecutor, customExecutor, destroy, type Place } from '../executor/index.ts'
 import { deleteExecutor, deleteFramework, deleteTask, putExecutor } from './checkpoints.ts'
 import { discard } from './gc.ts'
 import { type RunIds, runOf } from './paths.ts'
@@ -229,17 +229,16 @@ export function actorCrashed(state: AgentState, executor: Executor, detail: stri
     executor: executor.info.executor_id.value,
     detail,
   })
-  const { work_dir } = state.options
-  const { control } = runOf(work_dir, idsOf(state, executor))
+  executor.phase = 'terminating'
+  const run = runOf(state.options.work_dir, idsOf(state, executor))
   cx.job(
-    async () => {
-      const text = new TextDecoder().decode(await cx.ports.disk.readFile(`${control}.pid`))
-      cx.ports.processes.kill(Number.parseInt(text, 10), 'SIGKILL', true)
+    () => destroy(run, cx.ports),
+    (outcome) => {
+      if (!outcome.ok) throw outcome.error
+      const message = `the actor of the executor crashed: ${detail}`
+      ended(state, executor, { status: -1, cause: { message } }, cx)
     },
-    () => undefined,
   )
-  const message = `the actor of the executor crashed: ${detail}`
-  ended(state, executor, { status: -1, cause: { message } }, cx)
 }
 
 /** agent.md §6, executor-api.md §7 */

@@ -152,12 +152,33 @@ async function statusOf(run: Run, ports: Ports): Promise<ExitStatus> {
   const status = await readExit(run, ports)
   if (status !== undefined) return status
   // Its watcher was killed: nobody will ever wait for the command, so it goes too.
-  const command = await readIdentity(`${run.control}${suffixes.pid}`, ports)
-  if (command !== undefined) {
-    const alive = await ports.processes.adopt(command.pid, command.startTime)
-    if (alive !== undefined) ports.processes.kill(command.pid, 'SIGKILL', true)
-  }
+  await killCommand(run, ports)
   return undefined
+}
+
+/** Makes sure that nothing of a container is alive, nor ever will be, whatever its start has come to. */
+export async function destroy(run: Run, ports: Ports): Promise<void> {
+  const watched = await claim(run, ports)
+  if (watched === undefined) return
+  for (let retries = 0; retries < retriesMax; retries++) {
+    if (await killCommand(run, ports)) return
+    // Without a record of the command yet, whoever is watched has still to write it.
+    if ((await ports.processes.adopt(watched.pid, watched.startTime)) === undefined) return
+    await pause(ports)
+  }
+}
+
+/** False if there is no record of the command. */
+async function killCommand(run: Run, ports: Ports): Promise<boolean> {
+  const command = await readIdentity(`${run.control}${suffixes.pid}`, ports)
+  if (command === undefined) return false
+  const alive = await ports.processes.adopt(command.pid, command.startTime)
+  if (alive !== undefined) ports.processes.kill(command.pid, 'SIGKILL', true)
+  return true
+}
+
+function pause({ clock }: Ports): Promise<void> {
+  return new Promise((resolve) => clock.setTimeout(resolve, retryMs))
 }
 
 /** Who may start the command: the process whose identity is returned, or nobody any more. */
@@ -176,7 +197,7 @@ async function claim(run: Run, ports: Ports): Promise<Identity | undefined> {
     }
     if ((await ports.disk.stat(path))?.kind === 'symlink' || retries === retriesMax)
       return undefined
-    await new Promise<void>((resolve) => ports.clock.setTimeout(resolve, retryMs))
+    await pause(ports)
   }
 }
 
@@ -188,7 +209,7 @@ async function readExit(run: Run, ports: Ports): Promise<ExitStatus> {
   for (let retries = 0; ; retries++) {
     const status = parseExit(await readText(`${run.control}${suffixes.exit}`, ports))
     if (status !== undefined || retries === exitRetriesMax) return status
-    await new Promise<void>((resolve) => ports.clock.setTimeout(resolve, retryMs))
+    await pause(ports)
   }
 }
 

@@ -1,0 +1,110 @@
+/**
+ * A program that keeps the rules of the executor API (executor-api.md §10), one for each process of an
+ * executor: it tells states, keeps tasks and updates until they are acknowledged, says all that again when
+ * its agent is back, and exits when it is told to.
+ */
+import { type executor as api, decode, encode, subjects } from '../../protocol/index.ts'
+import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
+import type { TaskInfo } from '../../protocol/v1/task.ts'
+import type { Context, Node } from '../../src/runtime/index.ts'
+import type { Probe, World } from './nodes.ts'
+
+export class HonestExecutor {
+  readonly id: string
+  /** That of its process. */
+  readonly pid: number
+  /** Tasks that run. */
+  readonly running = new Set<string>()
+  readonly #probe: Probe
+  readonly #exit: () => void
+  readonly #tasks = new Map<string, TaskInfo>()
+  readonly #updates = new Map<string, TaskStatus>()
+
+  /** Starts on a node and subscribes; `exit` ends its process. */
+  static async start(
+    world: World,
+    node: Node,
+    { id, pid, exit }: { readonly id: string; readonly pid: number; readonly exit: () => void },
+  ): Promise<HonestExecutor> {
+    const executor = new HonestExecutor(id, pid, exit, await world.probe(node))
+    await executor.#probe.turn((cx) => {
+      cx.subscribe(executor.#subjects.event, ({ data }) => executor.#hear(data, cx))
+      executor.#subscribe(cx)
+    })
+    return executor
+  }
+
+  private constructor(id: string, pid: number, exit: () => void, probe: Probe) {
+    this.id = id
+    this.pid = pid
+    this.#exit = exit
+    this.#probe = probe
+  }
+
+  get #subjects() {
+    const address = { agent: 'A1', framework: 'F1', executor: this.id }
+    const names = subjects('meseta')
+    return { call: names.executorCall(address), event: names.executorEvent(address) }
+  }
+
+  /** Ends a task by itself. */
+  finish(task: string): Promise<void> {
+    return this.#probe.turn((cx) => this.#end(task, 'TASK_FINISHED', cx))
+  }
+
+  /** Its process is gone. */
+  leave(): Promise<void> {
+    return this.#probe.turn((cx) => cx.unsubscribe(this.#subjects.event))
+  }
+
+  #hear(data: Uint8Array, cx: Context): void {
+    const decoded = decode(data)
+    if (!decoded.ok) throw new Error(decoded.error)
+    const event = decoded.value.value as api.Event
+    if (event.type === 'LAUNCH') this.#launch(event.launch.task, cx)
+    else if (event.type === 'LAUNCH_GROUP') {
+      for (const task of event.launch_group.task_group.tasks ?? []) this.#launch(task, cx)
+    } else if (event.type === 'KILL') this.#end(event.kill.task_id.value, 'TASK_KILLED', cx)
+    else if (event.type === 'ACKNOWLEDGED') {
+      this.#updates.delete(hex(event.acknowledged.uuid))
+      this.#tasks.delete(event.acknowledged.task_id.value)
+    } else if (event.type === 'HEARTBEAT' && event.subscribed === false) this.#subscribe(cx)
+    else if (event.type === 'SHUTDOWN') {
+      for (const task of [...this.running]) this.#end(task, 'TASK_KILLED', cx)
+      cx.after('exit', 0, this.#exit)
+    }
+  }
+
+  #launch(task: TaskInfo, cx: Context): void {
+    this.#tasks.set(task.task_id.value, task)
+    this.running.add(task.task_id.value)
+    this.#update(task.task_id.value, 'TASK_RUNNING', cx)
+  }
+
+  #end(task: string, state: TaskState, cx: Context): void {
+    if (this.running.delete(task)) this.#update(task, state, cx)
+  }
+
+  #update(task: string, state: TaskState, cx: Context): void {
+    const uuid = new Uint8Array(Buffer.from(cx.newId().replaceAll('-', ''), 'hex'))
+    const status = { task_id: { value: task }, state, uuid, source: 'SOURCE_EXECUTOR' } as const
+    this.#updates.set(hex(uuid), status)
+    this.#call({ type: 'UPDATE', update: { status } }, cx)
+  }
+
+  #subscribe(cx: Context): void {
+    const unacknowledged_tasks = [...this.#tasks.values()]
+    const unacknowledged_updates = [...this.#updates.values()].map((status) => ({ status }))
+    const subscribe = { unacknowledged_tasks, unacknowledged_updates }
+    this.#call({ type: 'SUBSCRIBE', subscribe }, cx)
+  }
+
+  #call(body: object, cx: Context): void {
+    const ids = { framework_id: { value: 'F1' }, executor_id: { value: this.id } }
+    cx.publish(this.#subjects.call, encode({ ...ids, ...body }))
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
