@@ -117,6 +117,26 @@ test('a framework without a rate that outruns the master goes on; what was lost 
   await m.stop()
 })
 
+test('offers that it may have answered in vain are withdrawn', async () => {
+  const m = await masterWorld({ max_queued_calls_per_framework: 5 })
+  await m.agent('a')
+  const framework = await m.framework()
+  const offer = await framework.offer()
+  call(framework, 'SUPPRESS', 1000)
+  await m.world.advance(1000)
+  call(framework, 'REVIVE')
+  await m.agent('b')
+  await m.world.until(() => framework.offers.length === 2, 5000)
+  await m.world.advance(8000)
+  assert.equal(framework.of('RESCIND'), [])
+  await m.world.advance(2000)
+  assert.equal(
+    framework.of('RESCIND').map(({ rescind }) => rescind.offer_id),
+    [offer.id],
+  )
+  await m.stop()
+})
+
 test('a framework that has ended has no rate any more', async () => {
   const m = await limited({ limits: [{ principal: 'shop', qps: 0.001, capacity: 1 }] })
   const framework = await m.framework({ principal: 'shop' })
