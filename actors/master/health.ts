@@ -25,7 +25,7 @@ function ping(state: MasterState, agent: Agent, cx: Context): void {
   state.pings.set(agent, cx.monotonic() + state.options.agent_ping_timeout_ms)
 }
 
-/** One timer for all agents: a timer takes as much memory as the rest of an agent's books. */
+/** One timer for all agents: there may be tens of thousands, and a timer each takes more than this entry. */
 function awaitPings(state: MasterState, cx: Context): void {
   const [nextMs] = state.pings.values()
   if (nextMs === undefined) return
