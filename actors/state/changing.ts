@@ -109,7 +109,7 @@ export function append(
   operation: { readonly done: (position: number) => void; readonly fail: Operation['fail'] },
 ): void {
   const current = inTerm(state)
-  const body = { epoch: state.epoch, data: encodeRecord(record) }
+  const body = { epoch: state.epoch, data: encodeRecord(state.epoch, record) }
   variable.inFlight = true
   cx.ask(state.writer, Append, body, { timeoutMs: APPEND_TIMEOUT_MS }, (outcome) => {
     if (!current() || !outcome.ok) {

@@ -55,6 +55,7 @@ function load(state: StateActor, cx: Context): void {
     if (!current()) return
     if (!outcome.ok) return close(state, failureOf(outcome.error), cx)
     state.begin = outcome.value.begin
+    state.readEpoch = 0
     readOn(state, state.begin, cx)
   })
 }
@@ -92,7 +93,9 @@ function opened(state: StateActor): void {
 function take(state: StateActor, position: number, data: Uint8Array): string | undefined {
   const decoded = decodeRecord(data)
   if (!decoded.ok) return decoded.error
-  const record = decoded.value
+  const { epoch, record } = decoded.value
+  if (epoch < state.readEpoch) return undefined
+  state.readEpoch = epoch
   const { variables, values } = state
   const { name } = record
   switch (record.type) {

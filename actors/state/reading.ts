@@ -52,7 +52,7 @@ export function readValue(
 function fold(value: Uint8Array, data: Uint8Array | undefined): Uint8Array | undefined {
   const decoded = data === undefined ? undefined : decodeRecord(data)
   if (decoded?.ok !== true) return undefined
-  const record = decoded.value
+  const { record } = decoded.value
   if (record.type === 'SNAPSHOT') return record.value
   return record.type === 'DIFF' ? applySplice(value, record.splice) : undefined
 }

@@ -31,18 +31,26 @@ const Record = Type.Union([
 ])
 export type Record = Static<typeof Record>
 
-const check = checker('record', Record)
+/**
+ * What stands at a position. Who has been replaced may have begun to write behind the end that its successor
+ * found; the next election may choose that after all, behind what the successor wrote. Nobody was told that
+ * it was done, and what it rests on is over: an entry of a lower epoch than one before it is void.
+ */
+const Entry = Type.Object({ epoch: Type.Integer({ minimum: 1 }), record: Record })
+export type Entry = Static<typeof Entry>
 
-export function encodeRecord(record: Record): Uint8Array {
-  return encode(record)
+const check = checker('entry', Entry)
+
+export function encodeRecord(epoch: number, record: Record): Uint8Array {
+  return encode({ epoch, record } satisfies Entry)
 }
 
 /** An error is a sentence. */
-export function decodeRecord(data: Uint8Array): Result<Record> {
+export function decodeRecord(data: Uint8Array): Result<Entry> {
   try {
-    const record = unpack(data)
-    const problem = check(record)
-    return problem === undefined ? ok(record as Record) : err(problem)
+    const entry = unpack(data)
+    const problem = check(entry)
+    return problem === undefined ? ok(entry as Entry) : err(problem)
   } catch (error) {
     return err(`it cannot be read: ${(error as Error).message}`)
   }

@@ -43,6 +43,8 @@ export interface StateActor extends StateArgs {
   /** Requests that wait for the word of a quorum that nobody else writes: asked now, and next. */
   confirming: Operation[] | undefined
   nextToConfirm: Operation[]
+  /** Highest epoch of the entries read so far: see records.ts. */
+  readEpoch: number
   /** First position of the log, and the last one that is known to be chosen. */
   begin: number
   chosen: number
@@ -67,6 +69,7 @@ export function newState(args: StateArgs): StateActor {
     queue: [],
     confirming: undefined,
     nextToConfirm: [],
+    readEpoch: 0,
     begin: 0,
     chosen: -1,
     shortening: false,

@@ -1,5 +1,7 @@
 /** Named variables in a replicated log, on in-memory nodes. Spec: replicated-log.md §10, §13.12. */
 import { state } from '../../actors/state/index.ts'
+import { encodeRecord } from '../../actors/state/records.ts'
+import { Append } from '../../protocol/log.ts'
 import {
   ExpungeVariable,
   FetchVariable,
@@ -10,7 +12,7 @@ import {
 import { pid } from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
 import { isLinearizable } from '../support/linearizability.ts'
-import { bytes, type Cluster, cluster, contents, text } from '../support/log-cluster.ts'
+import { bytes, type Cluster, cluster, contents, elect, text } from '../support/log-cluster.ts'
 import type { Probe } from '../support/nodes.ts'
 import { type Change, type Input, type Output, variable } from '../support/state-model.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -93,6 +95,22 @@ test('what was answered is there after a crash, and at every other node', async 
   await c.untilStatus('a', 'VOTING')
   const after = await client(await c.probe('a'), 'a').fetch('x')
   assert.equal([after.version, text(after.value as Uint8Array)], [second.version, 'two'])
+  await c.w.stop()
+})
+
+test('a change that a former writer began is void once its successor has written', async () => {
+  const c = await states(3)
+  const probe = await c.probe('a')
+  const first = await client(probe, 'a').store('x', 'one', '')
+  const second = await client(probe, 'b').store('x', 'two', first.version)
+  // As an election finds it at a minority, behind the end that the successor knew, and chooses it.
+  const epoch = await elect(c, probe, 'a')
+  const late = { type: 'SNAPSHOT', name: 'x', version: 'late', value: bytes('late') } as const
+  const data = encodeRecord(1, late)
+  const written = await probe.ask(pid('log-writer', 'a'), Append, { epoch, data }, options)
+  assert.ok(written.ok)
+  const { version, value } = await client(probe, 'c').fetch('x')
+  assert.equal([version, text(value as Uint8Array)], [second.version, 'two'])
   await c.w.stop()
 })
 

@@ -8,6 +8,7 @@ import {
   toRegistry,
 } from '../../../actors/registrar/registry.ts'
 import type { RegistryOperation } from '../../../protocol/registrar.ts'
+import { ok } from '../../../protocol/result.ts'
 import { assert, suite } from '../../support/suite.ts'
 
 const test = suite('registry')
@@ -43,6 +44,15 @@ function schedule(...ids: Array<{ hostname: string }>): RegistryOperation {
 function modes({ machines }: Contents): string[] {
   return [...machines].map(([key, { mode }]) => `${key} ${mode}`)
 }
+
+test('an entry of a lower epoch behind one of a higher one is void', () => {
+  const contents = emptyContents()
+  const first: Change[] = [{ kind: 'weights', id: 'eng', value: 2 }]
+  const late: Change[] = [{ kind: 'weights', id: 'eng', value: 3 }]
+  assert.ok(readEntry(contents, encodeEntry(2, first)).ok)
+  assert.equal(readEntry(contents, encodeEntry(1, late)), ok(0))
+  assert.equal([contents.epoch, contents.weights.get('eng')], [2, 2])
+})
 
 test('an agent that drains is deactivated, and drained only after that', () => {
   const drained: RegistryOperation = { type: 'MARK_AGENT_DRAINED', agent_id }
