@@ -46,6 +46,8 @@ interface State {
 
 /** Senders (subjects) that may have calls waiting at one time. */
 const SENDERS_MAX = 20_000
+/** Bytes of all calls that wait. */
+const BYTES_MAX = 256 * 1024 * 1024
 /** Calls of one batch: the master serves them without looking up. */
 const BATCH_CALLS_MAX = 64
 /** A batch that takes longer than this is not waited for. */
@@ -61,7 +63,12 @@ const behaviour = table<State, [typeof LimitCalls], IntakeArgs>({
     const state: State = {
       master,
       subjects: names,
-      queue: fairQueue(perSenderMax, SENDERS_MAX),
+      queue: fairQueue({
+        perSenderMax,
+        sendersMax: SENDERS_MAX,
+        bytesMax: BYTES_MAX,
+        bytesOf: ({ data }) => data.length,
+      }),
       limiters: limitersOf(rates, perSenderMax),
       limited: new Map(),
       dropped: new Map(),

@@ -109,7 +109,7 @@ export const MasterOptions = Type.Object({
   max_completed_frameworks: count('frameworks that are remembered after their end', 50),
   max_completed_tasks_per_framework: count('ended tasks that are remembered', 1000),
   max_unreachable_tasks_per_framework: count('tasks on unreachable agents that are kept', 1000),
-  max_queued_calls_per_framework: count('calls of one framework that may wait', 10_000),
+  max_queued_calls_per_framework: count('calls of one framework that may wait', 100_000),
 })
 export type MasterOptions = Static<typeof MasterOptions>
 
