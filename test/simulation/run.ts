@@ -9,7 +9,7 @@ import { begin as beginFault } from './faults.ts'
 import { Violation } from './history.ts'
 import type { Plan } from './plan.ts'
 import { checkStep, scan } from './rules.ts'
-import { describeLeader, isFree, isWhole, openOperations, openTasks } from './views.ts'
+import { allVote, describeLeader, isFree, isWhole, openOperations, openTasks } from './views.ts'
 import { watch } from './watchers.ts'
 
 export interface Failure {
@@ -134,7 +134,11 @@ async function phases(
   await operators.open()
   for (const host of hosts.values()) host.start()
   for (const { framework } of frameworks) framework.begin()
-  await until('all agents and frameworks are there', () => isWhole(cluster), bootMs)
+  await until(
+    'all agents and frameworks are there, and all replicas vote',
+    () => isWhole(cluster) && allVote(cluster),
+    bootMs,
+  )
 
   progress.phase = 'chaos'
   cluster.disturb()

@@ -1,6 +1,7 @@
 /** Looks into the nodes of a cluster: plain data, for rules only. Spec: simulation.md §8. */
 import type { AgentState } from '../../actors/agent/state.ts'
 import type { Cluster as Allocation } from '../../actors/allocator/cluster.ts'
+import type { ReplicaState } from '../../actors/log/state.ts'
 import type { MasterState } from '../../actors/master/state.ts'
 import { unpack } from '../../protocol/codec.ts'
 import type { AgentInfo } from '../../protocol/v1/agent.ts'
@@ -93,6 +94,19 @@ export function openOperations(cluster: Cluster): string[] {
     .flatMap(({ framework }) => [...framework.keeper.open])
     .filter(([, agentId]) => !lost.has(agentId))
     .map(([id, agentId]) => `${id} on ${agentId}`)
+}
+
+/**
+ * Every replica has votes. Until then a log that has just begun may have as many of them as a quorum, and not
+ * one may be lost.
+ */
+export function allVote({ masters }: Cluster): boolean {
+  return masters.every((host) =>
+    ['log', 'state-log'].every((id) => {
+      const log = stateOf<ReplicaState>(host, id)
+      return log === undefined || log.replica.status === 'VOTING'
+    }),
+  )
 }
 
 /** Everybody in the core is up, one leads, and all agents and frameworks are registered with it. */
