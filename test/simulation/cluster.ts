@@ -72,6 +72,9 @@ const agentSettings = {
 /** Between two letters of a host (S2), ms at most. */
 const letterMs = 2000
 
+/** After how long a framework's init system starts it again, ms. */
+const restartMs = 1000
+
 export function buildCluster(plan: Plan, print?: (line: string) => void): Cluster {
   const clock = virtualClock()
   const happened = trace(() => clock.monotonic(), print)
@@ -169,28 +172,28 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       report,
       abandon: (id) => operators.abandon(id),
     })
-    const program = {
-      supervision: { intensity: 0 },
-      program: () => framework.program(),
+    const instance = (name: string) => {
+      const own: SimulatedHost = addHost(name, {
+        supervision: { intensity: 0 },
+        program: () => framework.program(() => clock.setTimeout(() => own.restart(), restartMs)),
+      })
+      return own
     }
-    const host = addHost(each.name, program)
+    const host = instance(each.name)
     frameworks.push({ host, framework })
     if (each.habit === 'churning') {
       framework.onTurn(() => {
         if (!air.isBad) return
         framework.retire()
-        host.kill()
-        host.start()
+        host.restart()
       })
     }
     if (each.habit !== 'failing over') return
-    const standby = addHost(`${each.name}-b`, program)
+    const standby = instance(`${each.name}-b`)
     let takeovers = 0
     framework.onTurn(() => {
       const next = takeovers++ % 2 === 0 ? standby : host
-      if (!air.isBad || !next.isUp) return
-      next.kill()
-      next.start()
+      if (air.isBad) next.restart()
     })
   }
 

@@ -110,6 +110,13 @@ export class SimulatedHost {
     this.#die()
   }
 
+  /** Kills its program, if there is one, and starts it again. */
+  restart(): void {
+    if (!this.isUp) return
+    this.kill()
+    this.start()
+  }
+
   /** The power fails: what was not synced is gone or torn, and so are its processes. */
   crash(): void {
     this.#power.isOff = true

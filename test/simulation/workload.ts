@@ -99,8 +99,12 @@ export class Framework {
     this.#letGo()
   }
 
-  /** Its program, for one life of its host. A former instance that still runs launches nothing any more. */
-  program(): readonly ChildSpec[] {
+  /**
+   * Its program, for one life of its host. A former instance that still runs launches nothing any more.
+   * `restart`: its host's init system, for when the newest instance was ended: what a former one said may
+   * reach the master after what it says itself, and take over.
+   */
+  program(restart: () => void): readonly ChildSpec[] {
     this.#held = []
     this.driver = undefined
     this.keeper.forget()
@@ -125,7 +129,7 @@ export class Framework {
       retryMsMax: 2000,
       silenceMs: 5000,
       reconcileEveryMs: 30_000,
-      callbacks: this.#callbacks(),
+      callbacks: this.#callbacks(restart),
     }
     return [
       scheduler(options, (driver) => {
@@ -134,7 +138,7 @@ export class Framework {
     ]
   }
 
-  #callbacks(): SchedulerCallbacks {
+  #callbacks(restart: () => void): SchedulerCallbacks {
     const { id } = this
     const { habit } = this.plan
     return {
@@ -155,6 +159,9 @@ export class Framework {
         this.#watch(() => this.#history.told(id, status))
         if (habit !== 'slow') return
         return new Promise((resolve) => this.#clock.setTimeout(resolve, this.#draw.int(3000)))
+      },
+      error: (_, driver) => {
+        if (driver === this.driver) restart()
       },
       operation: (status) => {
         this.#history.toldOfOperation(id, status)
