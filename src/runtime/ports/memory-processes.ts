@@ -224,9 +224,10 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
         throw new ProcessError('NOT_FOUND', `working directory ${cwd} does not exist`)
       // The host may have died meanwhile: then nobody starts anything, and nobody is told.
       if (boot !== boots) return new Promise(() => undefined)
-      const behaviour = record === undefined ? behaviourOf(spawned) : recordedBehaviour(spawned)
       const identity = newIdentity()
       if (record !== undefined) claim(record, identity)
+      // Only now, since whoever scripts it takes the process for started.
+      const behaviour = record === undefined ? behaviourOf(spawned) : recordedBehaviour(spawned)
       if (behaviour.stdout !== undefined && stdoutPath !== undefined)
         disk?.writeElsewhere(stdoutPath, new TextEncoder().encode(behaviour.stdout), 'append')
       const entry = start(spawned, behaviour, undefined, identity)
