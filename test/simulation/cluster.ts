@@ -18,7 +18,7 @@ import type { AgentPlan, FrameworkPlan, Plan } from './plan.ts'
 import { type PostArgs, postman } from './post.ts'
 import { Registers } from './registers.ts'
 import { type Trace, trace } from './trace.ts'
-import { agentIdOf, isServing, strangers } from './views.ts'
+import { agentIdOf, isServing, orphans, strangers } from './views.ts'
 import { Framework, scriptVariable, taskVariable } from './workload.ts'
 
 export interface Cluster {
@@ -232,6 +232,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
         return host && agentIdOf(host)
       },
       strangers: () => strangers(self),
+      orphans: () => orphans(self),
       removed: (id) => history.removed(id),
       isServing: (name) => agents.some((host) => host.name === name && isServing(host)),
       switchOff: (name) => onHost(name, (host) => host.crash()),

@@ -21,6 +21,8 @@ export interface Machines {
   isServing(host: string): boolean
   /** Ids of unreachable agents that no host has. */
   strangers(): readonly string[]
+  /** Ids of frameworks that are over, and that an agent has told a new leader of. */
+  orphans(): readonly string[]
   /** An agent has left the registry, or may have. */
   removed(agentId: string): void
   /** Power off, and on again. */
@@ -83,7 +85,8 @@ export class Operators {
   /** All is answered, and nothing is left of what they had to clear away. */
   get isDone(): boolean {
     const open = this.#busy + this.#lost.size + this.#over.size + this.#maintained.size
-    return open === 0 && this.#options.machines.strangers().length === 0
+    const { machines } = this.#options
+    return open + machines.strangers().length + machines.orphans().length === 0
   }
 
   /** An agent that never comes back: its disk is no more. */
@@ -116,6 +119,7 @@ export class Operators {
     if (this.#isTidying) return
     this.#isTidying = true
     for (const id of this.#options.machines.strangers()) this.lose(id)
+    for (const id of this.#options.machines.orphans()) this.abandon(id)
     void this.#doing(async () => {
       for (const host of [...this.#maintained.keys()]) await this.#endMaintenance(host)
       for (const id of [...this.#lost]) await this.#markGone(id, Number.POSITIVE_INFINITY)

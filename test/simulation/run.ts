@@ -187,7 +187,7 @@ async function phases(
 
   progress.phase = 'drain'
   for (const { framework } of frameworks) framework.driver?.suppress()
-  await until('everything is free', () => isFree(cluster), settledMs)
+  await until('everything is free', () => isTidied(cluster) && isFree(cluster), settledMs)
   await until('the books agree', () => disagreement(cluster) === undefined, settledMs)
   for (const host of [...hosts.values()].reverse()) {
     let stopped = false

@@ -64,6 +64,13 @@ export function strangers(cluster: Cluster): string[] {
   return [...unreachable].filter((id) => !ids.has(id))
 }
 
+/** Ids of frameworks that the leader knows and that have ended themselves, while some agent was away. */
+export function orphans(cluster: Cluster): string[] {
+  const ids = new Set(cluster.frameworks.map(({ framework }) => framework.id))
+  const known = leaderOf(cluster)?.master.frameworks.keys() ?? []
+  return [...known].filter((id) => !ids.has(id))
+}
+
 /** Hosts that are not lost for ever. */
 function isInCore({ plan }: Cluster, { name }: { readonly name: string }): boolean {
   return !plan.lost.includes(name)
