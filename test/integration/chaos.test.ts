@@ -24,14 +24,20 @@ const planFile = join(scratch, 'plan.json')
 const lines = (path: string) =>
   existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : []
 /** Ids of tasks by the distinct terminal statuses that the framework has seen of them. */
+/**
+ * The terminal states that were told of each task. A master's answer about a task that it does not know
+ * (any more) has no uuid: it counts where no update has told of an end, as in states.md §7.
+ */
 function endings(): Map<string, Set<string>> {
-  const seen = new Map<string, Set<string>>()
+  const updates = new Map<string, Set<string>>()
+  const answers = new Map<string, Set<string>>()
   for (const line of lines(journal)) {
-    const [state = '', id = ''] = line.split(' ')
+    const [state = '', id = '', uuid = ''] = line.split(' ')
     if (state === 'launched') continue
+    const seen = uuid === '-' ? answers : updates
     seen.set(id, (seen.get(id) ?? new Set()).add(state))
   }
-  return seen
+  return new Map([...answers, ...updates])
 }
 
 let framework: ChildProcess | undefined
