@@ -23,7 +23,6 @@ const planFile = join(scratch, 'plan.json')
 
 const lines = (path: string) =>
   existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : []
-/** Ids of tasks by the distinct terminal statuses that the framework has seen of them. */
 /**
  * The terminal states that were told of each task. A master's answer about a task that it does not know
  * (any more) has no uuid: it counts where no update has told of an end, as in states.md §7.
