@@ -27,7 +27,7 @@ export class Abuser {
     const [task] = tasks
     if (task !== undefined) this.#stale.push([offer, task])
     if (this.#stale.length > staleMax) this.#stale.shift()
-    switch (this.#draw.int(9)) {
+    switch (this.#draw.int(10)) {
       case 0:
         // The same offer once more.
         if (task !== undefined) driver.launch([offer], [this.#copyOf(task)])
@@ -59,8 +59,17 @@ export class Abuser {
         // Nothing of what the protocol knows.
         driver.call({ type: 'LAUNCH', framework_id, launch: [null] } as unknown as Call)
         break
+      case 8:
+        // Perhaps there is such an offer, and it is another framework's.
+        driver.accept([{ ...offer, id: { value: this.#near(offer.id.value) } }], [])
+        break
       default:
         driver.reconcile()
     }
+  }
+
+  /** An id that a master has given shortly before or after: it numbers its offers. */
+  #near(id: string): string {
+    return id.replace(/\d+$/, (number) => String(Number(number) + this.#draw.int(9) - 4))
   }
 }

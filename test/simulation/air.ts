@@ -3,7 +3,7 @@ import { stream } from '../../src/runtime/ports/index.ts'
 import type { Clock, Random } from '../../src/runtime/ports.ts'
 import type { Passing } from '../../src/transport/faults.ts'
 import type { MemoryBroker } from '../../src/transport/memory.ts'
-import type { Plan } from './plan.ts'
+import type { Plan, Way } from './plan.ts'
 
 /** The owner of the operators' connection. */
 export const operatorsHost = 'operators'
@@ -18,8 +18,9 @@ export class Air {
   readonly #plan: Plan
   readonly #clock: Clock
   readonly #streams = new Map<string, Random>()
-  /** Until when messages from and to a host are held, and those of all, by monotonic time. */
-  readonly #clogged = new Map<string, number>()
+  /** Until when messages from a host are held, those to one, and those of all, by monotonic time. */
+  readonly #cloggedOut = new Map<string, number>()
+  readonly #cloggedIn = new Map<string, number>()
   #frozenUntil = 0
 
   constructor(plan: Plan, clock: Clock) {
@@ -27,10 +28,12 @@ export class Air {
     this.#clock = clock
   }
 
-  /** What a host says and what is said to it is held for so long, and then comes in order. */
-  clog(node: string, forMs: number): void {
+  /** What a host says, what is said to it, or both is held for so long, and then comes in order. */
+  clog(node: string, forMs: number, way: Way): void {
     const until = this.#clock.monotonic() + forMs
-    this.#clogged.set(node, Math.max(until, this.#clogged.get(node) ?? 0))
+    const hold = (held: Map<string, number>) => held.set(node, Math.max(until, held.get(node) ?? 0))
+    if (way !== 'in') hold(this.#cloggedOut)
+    if (way !== 'out') hold(this.#cloggedIn)
   }
 
   /** The same for everybody: the broker's process stands still. */
@@ -47,9 +50,8 @@ export class Air {
   }
 
   #heldUntil(from: string, to: string): number {
-    if (this.#frozenUntil === 0 && this.#clogged.size === 0) return 0
-    const ends = [this.#clogged.get(from) ?? 0, this.#clogged.get(to) ?? 0]
-    return Math.max(this.#frozenUntil, ...ends)
+    const out = this.#cloggedOut.get(from) ?? 0
+    return Math.max(this.#frozenUntil, out, this.#cloggedIn.get(to) ?? 0)
   }
 
   disturb(broker: MemoryBroker): void {

@@ -8,10 +8,14 @@ import {
   hostFaults,
   hostsOf,
   networkFaults,
+  theLeader,
+  type Way,
 } from './plan.ts'
 
 /** The broker is away, or stands still, no longer than this, ms. */
 const brokerMsMax = 10_000
+
+const ways: readonly Way[] = ['both', 'out', 'in']
 
 /** Each kind is off in a third of the worlds. */
 export function drawFaults(
@@ -32,7 +36,11 @@ export function drawFaults(
       faults.push({ at, forMs: Math.min(forMs, brokerMsMax), type })
     else {
       const struck = strikable(type, hosts, victims)
-      if (struck.length > 0) faults.push({ at, forMs, type, node: pick(draw, struck) })
+      if (struck.length === 0) continue
+      // One host of many leads, and much can go wrong only there.
+      const isLeader = draw.int(4) === 0 && hosts.masters.every((name) => struck.includes(name))
+      const node = isLeader ? theLeader : pick(draw, struck)
+      faults.push({ at, forMs, type, node, ...(type === 'clog' && { way: pick(draw, ways) }) })
     }
   }
   return faults
@@ -70,15 +78,21 @@ interface Time {
   readonly forMs: number
 }
 
-type Way = readonly [from: readonly string[], to: readonly string[]]
+type Route = readonly [from: readonly string[], to: readonly string[]]
 
-/** A cut that takes several ways is as many faults, for the shrinker to part. */
+/** A cut that takes several routes is as many faults, for the shrinker to part. */
 function drawCuts(draw: Random, hosts: Hosts, time: Time): Fault[] {
   const flapMs = draw.int(4) === 0 ? { flapMs: 100 + draw.int(5000) } : {}
-  return drawWays(draw, hosts).map(([from, to]) => ({ ...time, type: 'cut', from, to, ...flapMs }))
+  return drawRoutes(draw, hosts).map(([from, to]) => ({
+    ...time,
+    type: 'cut',
+    from,
+    to,
+    ...flapMs,
+  }))
 }
 
-function drawWays(draw: Random, hosts: Hosts): readonly Way[] {
+function drawRoutes(draw: Random, hosts: Hosts): readonly Route[] {
   const all = hostsOf(hosts)
   const { masters } = hosts
   const others = all.filter((name) => !masters.includes(name))
@@ -105,15 +119,15 @@ function drawWays(draw: Random, hosts: Hosts): readonly Way[] {
   }
 }
 
-function both(some: readonly string[], others: readonly string[]): Way[] {
+function both(some: readonly string[], others: readonly string[]): Route[] {
   return [
     [some, others],
     [others, some],
   ]
 }
 
-function ring(names: readonly string[]): Way[] {
-  return names.flatMap((name, index): Way[] => {
+function ring(names: readonly string[]): Route[] {
+  return names.flatMap((name, index): Route[] => {
     const near = [-1, 0, 1].map((step) => names.at((index + step) % names.length))
     const far = names.filter((other) => !near.includes(other))
     return far.length === 0 ? [] : [[[name], far]]

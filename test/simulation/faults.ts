@@ -4,8 +4,8 @@ import type { Clock, Random } from '../../src/runtime/ports.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
 import type { SimulatedHost } from './host.ts'
-import type { Fault, HostFault } from './plan.ts'
-import { agentIdOf, agentStore, isServing } from './views.ts'
+import { type Fault, type HostFault, theLeader } from './plan.ts'
+import { agentIdOf, agentStore, isServing, leaderOf } from './views.ts'
 
 /** Where masters keep their replicas of the log. */
 const logStore = '/m/log'
@@ -40,12 +40,13 @@ const nothing = () => {}
 
 function strike(
   cluster: Cluster,
-  { type, node, at, forMs }: Fault & { readonly type: HostFault },
+  { type, node, at, forMs, way = 'both' }: Fault & { readonly type: HostFault },
 ): () => void {
   const { broker, air, clock, plan } = cluster
-  const host = cluster.hosts.get(node)
-  // A shrunken plan may have lost the host.
+  const host = node === theLeader ? leaderOf(cluster)?.host : cluster.hosts.get(node)
+  // Nobody may lead, and a shrunken plan may have lost the host.
   if (host === undefined) return nothing
+  const { name } = host
   const revive = () => {
     if (!host.isUp) host.start()
   }
@@ -73,15 +74,15 @@ function strike(
       host.clock.jump(at % 2 === 0 ? 3_600_000 : -3_600_000)
       return nothing
     case 'isolate': {
-      const isolation = broker.isolate(node)
+      const isolation = broker.isolate(name)
       return () => isolation.remove()
     }
     case 'clog':
-      air.clog(node, forMs)
+      air.clog(name, forMs, way)
       return nothing
     case 'disconnect':
-      broker.disconnect(node)
-      return () => broker.reconnect(node)
+      broker.disconnect(name)
+      return () => broker.reconnect(name)
     case 'storage':
       for (const path of [logStore, agentStore]) host.storage.failNextCommit(path)
       return nothing

@@ -5,13 +5,15 @@
  *
  *     npm run simulate -- --seed S [--until SECONDS] [--trace full]
  *     npm run simulate -- --seeds N | --minutes M [--from SEED] [--json]
- *     npm run simulate -- --plan FILE | --mutants [--seeds N] [NAME...]
+ *     npm run simulate -- --plan FILE
+ *     npm run simulate -- --mutants [--seeds N] [--from SEED] [--jobs N] [--record] [NAME...]
  */
 import { parseArgs } from 'node:util'
 import { hashElsewhere } from './again.ts'
 import { drawPlan, minutesDefault } from './draw.ts'
+import { type HuntOptions, huntMutants } from './hunt.ts'
 import { readPlan } from './kept-plans.ts'
-import { huntMutants } from './mutants.ts'
+import { seedsMax } from './mutants.ts'
 import type { Plan } from './plan.ts'
 import { renderFailure, renderSummary, Summary } from './report.ts'
 import { run } from './run.ts'
@@ -29,15 +31,25 @@ async function main(): Promise<number> {
     process.stderr.write(`${settings}\n`)
     return usageCode
   }
-  const { plan, seed, seeds, minutes, from, json, isStopping, mutants, names, hash } = settings
-  if (mutants) return huntMutants(names, seeds ?? 20)
+  const { plan, seed, seeds, minutes, from, json, mutants, hash } = settings
+  if (mutants) return hunt({ ...settings, seeds: seeds ?? seedsMax })
   if (plan !== undefined) return one(readPlan(plan), settings)
   if (seed !== undefined) return one(drawPlan(seed, minutesDefault), settings)
   if (hash !== undefined) {
     process.stdout.write(`${(await run(drawPlan(hash))).hash}\n`)
     return 0
   }
-  return many(from, seeds, minutes, json, isStopping)
+  return many(from, seeds, minutes, json)
+}
+
+async function hunt(options: HuntOptions): Promise<number> {
+  try {
+    return await huntMutants(options)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return usageCode
+  }
 }
 
 function readSettings() {
@@ -57,8 +69,9 @@ function readSettings() {
         hash: text,
         json: flag,
         mutants: flag,
+        jobs: text,
+        record: flag,
         'no-shrink': flag,
-        'stop-at-first': flag,
       },
     })
     if (values.trace !== undefined && values.trace !== 'full') return '--trace can only be full'
@@ -68,8 +81,9 @@ function readSettings() {
       minutes: positive('--minutes', values.minutes),
       until: positive('--until', values.until),
       from: positive('--from', values.from) ?? 1,
+      jobs: positive('--jobs', values.jobs) ?? 1,
+      isRecording: values.record,
       isShrinking: !values['no-shrink'],
-      isStopping: values['stop-at-first'],
       names: positionals,
     }
   } catch (error) {
@@ -120,7 +134,6 @@ async function many(
   seeds: number | undefined,
   minutes: number | undefined,
   json: boolean,
-  isStopping: boolean,
 ): Promise<number> {
   const summary = new Summary()
   const started = performance.now()
@@ -134,10 +147,8 @@ async function many(
     if (result.failure !== undefined) {
       process.stderr.write(`${renderFailure(plan, result)}\n`)
       code = code === 0 ? codeOf(result.failure.rule) : Math.min(code, codeOf(result.failure.rule))
-      if (isStopping) break
     }
-    // A mutant lives in this process only.
-    if (seed % 10 === 0 && !isStopping) {
+    if (seed % 10 === 0) {
       const other = await hashElsewhere(String(seed))
       if (other === result.hash) summary.repeated++
       else {

@@ -1,13 +1,10 @@
 /**
- * Planted bugs: one line of the product is changed while it is loaded (`mutate.mjs`), and seeds are run
- * until a rule is broken. Nothing in the product knows of it. Spec: simulation.md §13.
+ * Planted bugs (`mutants.json`): one place of the product is changed while it is loaded (`mutate.mjs`), as
+ * by a mistake that somebody could make. Nothing in the product knows of it. `mutants-found.json` is the
+ * record of the last hunt (`hunt.ts`). Spec: simulation.md §13.
  */
-import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
-/** Tells `mutate.mjs` which mutant to make. */
-const mutantVariable = 'MESETA_MUTANT'
 
 export interface Mutant {
   readonly name: string
@@ -18,46 +15,40 @@ export interface Mutant {
   readonly replace: string
 }
 
+/** How a mutant was found. */
+export interface Finding {
+  /** The first of the seeds that were run, and the one that broke a rule. */
+  readonly from: number
+  readonly seed: number
+  /** How many were run. */
+  readonly seeds: number
+  readonly rule: string
+}
+
+/** What must hold of all mutants (simulation.md §13). */
+export const seedsMedianMax = 20
+export const seedsMax = 500
+
+const mutantsPath = join(import.meta.dirname, 'mutants.json')
+const findingsPath = join(import.meta.dirname, 'mutants-found.json')
+
 export function readMutants(): readonly Mutant[] {
-  const path = join(import.meta.dirname, 'mutants.json')
-  return JSON.parse(readFileSync(path, 'utf8')) as Mutant[]
+  return JSON.parse(readFileSync(mutantsPath, 'utf8')) as Mutant[]
 }
 
-/** Prints for each mutant after how many seeds it was found; 1 if one was not within `seeds`. */
-export async function huntMutants(names: readonly string[], seeds: number): Promise<number> {
-  const chosen = readMutants().filter(({ name }) => names.length === 0 || names.includes(name))
-  const found: number[] = []
-  for (const mutant of chosen) {
-    const { runs, rules } = await hunt(mutant, seeds)
-    if (rules !== '') found.push(runs)
-    const outcome =
-      rules === '' ? `NOT found in ${runs} seeds` : `found by ${rules} after ${runs} seeds`
-    process.stdout.write(`${mutant.name.padEnd(40)}${outcome}\n`)
-  }
-  found.sort((a, b) => a - b)
-  const median = found[Math.floor(found.length / 2)] ?? 0
-  process.stdout.write(`${found.length} of ${chosen.length} found, median ${median} seeds\n`)
-  return found.length === chosen.length ? 0 : 1
+/** By name of the mutant. */
+export function readFindings(): Record<string, Finding> {
+  return JSON.parse(readFileSync(findingsPath, 'utf8')) as Record<string, Finding>
 }
 
-function hunt(mutant: Mutant, seeds: number): Promise<{ runs: number; rules: string }> {
-  const here = import.meta.dirname
-  const args = ['--import', join(here, 'mutate.mjs'), '--import', 'tsx', join(here, 'main.ts')]
-  const env = { ...process.env, [mutantVariable]: JSON.stringify(mutant) }
-  const run = ['--seeds', String(seeds), '--stop-at-first', '--json']
-  return new Promise((resolve, reject) => {
-    execFile(
-      process.execPath,
-      [...args, ...run],
-      { env, maxBuffer: 2 ** 26 },
-      (_, stdout, stderr) => {
-        try {
-          const { runs, failed } = JSON.parse(stdout) as { runs: number; failed: object }
-          resolve({ runs, rules: Object.keys(failed).join(', ') })
-        } catch {
-          reject(new Error(`${mutant.name}: ${stderr.slice(-2000)}`))
-        }
-      },
-    )
-  })
+/** Puts findings into the record; those of mutants that are no more leave it. */
+export function recordFindings(found: Readonly<Record<string, Finding>>): void {
+  const all = { ...readFindings(), ...found }
+  const kept = readMutants().flatMap(({ name }) => (all[name] ? [[name, all[name]] as const] : []))
+  writeFileSync(findingsPath, `${JSON.stringify(Object.fromEntries(kept), null, 2)}\n`)
+}
+
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? 0
 }

@@ -62,8 +62,8 @@ export interface Weather {
  *
  * - `kill`: its program dies; `crash`: its power fails; `loop`: its program dies again and again.
  * - `pause`: its program stands still; `slow`: each of its turns takes long; `jump`: its wall clock is set.
- * - `isolate`: its messages are lost; `clog`: they are held, and come in order; `disconnect`: the broker
- *   refuses it.
+ * - `isolate`: its messages are lost; `clog`: they are held, or only those that it sends (`out`) or only
+ *   those that it gets (`in`), and come in order; `disconnect`: the broker refuses it.
  * - `storage`: a write to its store fails; `full`: no write finds room; `stall`: writes do not return.
  * - `corrupt`: a bit of its store is flipped; `wipe`: it comes back on an empty disk.
  * - `signal`: one of its tasks is killed.
@@ -87,6 +87,12 @@ export const hostFaults = [
 ] as const
 export type HostFault = (typeof hostFaults)[number]
 
+/** In place of a host's name: whoever leads when the fault strikes. */
+export const theLeader = 'leader'
+
+/** What a clog holds. */
+export type Way = 'out' | 'in' | 'both'
+
 /**
  * Faults of the whole network: `cut` takes the way from some hosts to others, and with `flapMs` gives it
  * back and takes it again all the time; `broker`: it is gone; `freeze`: it stands still, and loses nothing.
@@ -95,7 +101,7 @@ export const networkFaults = ['cut', 'broker', 'freeze'] as const
 
 /** One fault. `at` counts from the begin of the chaos, `forMs` is how long it lasts. */
 export type Fault = { readonly at: number; readonly forMs: number } & (
-  | { readonly type: HostFault; readonly node: string }
+  | { readonly type: HostFault; readonly node: string; readonly way?: Way }
   | {
       readonly type: 'cut'
       readonly from: readonly string[]
