@@ -1,24 +1,11 @@
 /** The replicated log, judged by the disks of all replicas, dead ones too (replicated-log.md §13). */
-import { encode, unpack } from '../../protocol/codec.ts'
+import { crc32 } from 'node:zlib'
+import type { StoredRecord } from '../../actors/log/records.ts'
+import { encode } from '../../protocol/codec.ts'
 import type { Body } from '../../protocol/log.ts'
-import { unseal } from '../../src/storage/sealed-store.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
-
-interface StoredRecord {
-  readonly promised: number
-  readonly performed?: number
-  readonly body?: Body
-  readonly learned?: boolean
-}
-interface StoredMetadata {
-  readonly status: string
-  readonly promised: number
-}
-interface StoredProgress {
-  readonly begin: number
-  readonly learned: ReadonlyArray<readonly [from: number, to: number]>
-}
+import { type Contents, readMetadata, readProgress, readRecord } from './log-disk.ts'
 
 /** What was seen of one disk of a replica. */
 interface Disk {
@@ -38,22 +25,73 @@ export class LogHistory {
   readonly #learned = new Map<number, string>()
   /** Bodies by position and the proposal under which they were written, encoded. */
   readonly #written = new Map<string, string>()
+  /** How often each entry was to be appended, and where it is learned, by `keyOf`. */
+  readonly #asked = new Map<string, number>()
+  readonly #places = new Map<string, Set<number>>()
+  /** Who has appended under each epoch. */
+  readonly #writers = new Map<number, string>()
+  /** Positions of appends that were answered; the highest of them, now and at the last round of looks. */
+  readonly #answered = new Set<number>()
+  #confirmed = -1
+  #confirmedBefore = -1
+  /** What disks without a vote must have learned when they get one. */
+  readonly #behind = new Map<string, number>()
+
+  /** A writer is asked to append. */
+  asked(data: Uint8Array): void {
+    const key = keyOf(textOf({ type: 'APPEND', data }))
+    this.#asked.set(key, (this.#asked.get(key) ?? 0) + 1)
+  }
+
+  /**
+   * An append is answered.
+   * @throws Violation L7 (§13.7), L8 (§13.8)
+   */
+  confirmed(writer: string, epoch: number, position: number, data: Uint8Array): void {
+    const other = this.#writers.get(epoch) ?? writer
+    if (other !== writer)
+      throw new Violation('L7', `${writer} has appended under ${epoch}, and so has ${other}`)
+    this.#writers.set(epoch, writer)
+    this.#same('L8', this.#learned, position, textOf({ type: 'APPEND', data }), writer)
+    this.#answered.add(position)
+    this.#confirmed = Math.max(this.#confirmed, position)
+  }
+
+  /** Highest position of an append that was answered; -1 if none was. */
+  get end(): number {
+    return this.#confirmed
+  }
+
+  /**
+   * Somebody is elected who asked for it when the log ended at `end`, and says that it ends at `position`;
+   * its replica has learned without a gap what is before `learnedTo`.
+   * @throws Violation L8, L10 (§13.10)
+   */
+  elected(writer: string, end: number, position: number, learnedTo: number): void {
+    if (position < end)
+      throw new Violation('L8', `${writer} begins after ${position}, and ${end} was answered`)
+    if (learnedTo < position)
+      throw new Violation('L10', `${writer} begins after ${position}, learned is ${learnedTo}`)
+  }
 
   /**
    * Looks at what is durable on one disk of a replica.
-   * @throws Violation L1 (§13.1), L2 (§13.2, 7), L3 (§13.3), L4 (§13.4), L10 (§13.10)
+   * @throws Violation L1 (§13.1), L2 (§13.2, 7), L3 (§13.3), L4 (§13.4), L9 (§13.9), L10 (§13.10),
+   *   L11 (§13.11), L14 (§13.14)
    */
-  look(replica: string, contents: ReadonlyMap<string, Uint8Array>): void {
-    const metadata = read<StoredMetadata>('metadata', contents.get('metadata'))
+  look(replica: string, contents: Contents): void {
+    const metadata = readMetadata(contents)
     // What it promised was lost with the disk that held it; the others know not to count on it.
-    if (metadata?.status !== 'VOTING') this.#disks.delete(replica)
+    if (metadata?.status !== 'VOTING') {
+      this.#disks.delete(replica)
+      if (!this.#behind.has(replica)) this.#behind.set(replica, this.#confirmed)
+    } else this.#votes(replica, contents)
     if (metadata === undefined || metadata.status === 'CORRUPT') return
     const seen = this.#diskOf(replica)
     if (metadata.promised < seen.promised)
       throw new Violation('L3', `${replica} promised ${seen.promised}, now ${metadata.promised}`)
     seen.promised = metadata.promised
-    const progress = read<StoredProgress>('progress', contents.get('progress'))
-    const { begin = 0, learned: ranges = [] } = progress ?? {}
+    const { begin, learned: ranges } = readProgress(contents)
     if (begin < seen.begin)
       throw new Violation('L10', `${replica} began at ${seen.begin}, and begins at ${begin} now`)
     seen.begin = begin
@@ -64,9 +102,34 @@ export class LogHistory {
       const known = seen.values.get(key)
       if (known?.value === value && known.learned === isMarked) continue
       seen.values.set(key, { value, learned: isMarked })
-      const record = read<StoredRecord>(key, value)
+      const record = readRecord(contents, position)
       if (record !== undefined) this.#record(replica, seen, position, record, isMarked)
     }
+  }
+
+  /** All replicas have been looked at. */
+  turn(): void {
+    this.#confirmedBefore = this.#confirmed
+  }
+
+  /** It has a vote: if it had none before, it has learned all that was answered until then. */
+  #votes(replica: string, contents: Contents): void {
+    // A disk that was not there at the last look is no older.
+    const isNew = !this.#disks.has(replica) && !this.#behind.has(replica)
+    const end = this.#behind.get(replica) ?? (isNew ? this.#confirmedBefore : -1)
+    this.#behind.delete(replica)
+    const { begin, learned } = readProgress(contents)
+    const missing = []
+    for (let position = begin; position <= end; position++) {
+      const isMarked = learned.some(([from, to]) => from <= position && position <= to)
+      if (!isMarked && readRecord(contents, position)?.learned !== true) missing.push(position)
+    }
+    if (missing.length === 0) return
+    const isEmpty = learned.length === 0 && missing.length > end - begin
+    throw new Violation(
+      isEmpty ? 'L14' : 'L11',
+      `${replica} votes without ${missing.length} of ${begin} to ${end}: ${missing.slice(0, 5)}`,
+    )
   }
 
   #record(
@@ -76,9 +139,13 @@ export class LogHistory {
     { promised, performed, body, learned }: StoredRecord,
     isMarked: boolean,
   ): void {
-    const text = body && Buffer.from(encode(body)).toString('latin1')
+    const text = body && textOf(body)
     const isLearned = learned === true || isMarked
-    if (isLearned && text !== undefined) this.#same('L1', this.#learned, position, text, replica)
+    if (isLearned && text !== undefined) {
+      const rule = this.#answered.has(position) ? 'L8' : 'L1'
+      this.#same(rule, this.#learned, position, text, replica)
+      if (body?.type === 'APPEND') this.#placed(text, position)
+    }
     // What is chosen was told by another, and stands for no vote.
     if (learned === true) return
     if (performed !== undefined && text !== undefined)
@@ -89,6 +156,19 @@ export class LogHistory {
     if (promised < before)
       throw new Violation('L3', `${replica} promised ${before} at ${position}, now ${promised}`)
     promises.set(position, promised)
+  }
+
+  /** An entry is at no more places than it was appended times. */
+  #placed(text: string, position: number): void {
+    const key = keyOf(text)
+    const places = this.#places.get(key) ?? new Set()
+    this.#places.set(key, places.add(position))
+    const asked = this.#asked.get(key) ?? 0
+    if (places.size > asked)
+      throw new Violation(
+        'L9',
+        `${show(text)} was appended ${asked} times, and is at ${[...places].join(', ')}`,
+      )
   }
 
   #same<Key>(rule: string, all: Map<Key, string>, key: Key, text: string, replica: string): void {
@@ -107,24 +187,35 @@ export class LogHistory {
   }
 }
 
-const seenOf = new WeakMap<Cluster, Map<string, LogHistory>>()
+/** Logs by the id of their replicas' actors, and where these keep their stores. */
+export const logPaths = { log: '/m/log', 'state-log': '/m/state' } as const
+export type LogId = keyof typeof logPaths
 
-/** The registry's log, and that of the registers where there are some. */
-export function checkLogs(cluster: Cluster): void {
-  const seen = seenOf.get(cluster) ?? new Map<string, LogHistory>()
+const seenOf = new WeakMap<Cluster, Record<LogId, LogHistory>>()
+
+/** What is known of the logs of a cluster: the registry's, and that of the registers where there are some. */
+export function logsOf(cluster: Cluster): Record<LogId, LogHistory> {
+  const seen = seenOf.get(cluster) ?? { log: new LogHistory(), 'state-log': new LogHistory() }
   seenOf.set(cluster, seen)
-  for (const path of ['/m/log', '/m/state']) {
-    const history = seen.get(path) ?? new LogHistory()
-    seen.set(path, history)
+  return seen
+}
+
+export function checkLogs(cluster: Cluster): void {
+  for (const [id, history] of Object.entries(logsOf(cluster))) {
+    const path = logPaths[id as LogId]
     for (const { name, disks, storage } of cluster.masters)
       history.look(`${name} on disk ${disks}`, storage.contents(path))
+    history.turn()
   }
 }
 
-/** What stands there, if it is what was written. */
-function read<T>(key: string, value: Uint8Array | undefined): T | undefined {
-  const content = value && unseal(key, value)
-  return content && (unpack(content) as T)
+function textOf(body: Body): string {
+  return Buffer.from(encode(body)).toString('latin1')
+}
+
+/** The same for equal texts, and hardly ever for others. */
+function keyOf(text: string): string {
+  return `${crc32(text)} ${text.length}`
 }
 
 function show(text: string): string {

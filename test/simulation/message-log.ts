@@ -4,16 +4,18 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { encode, unpack } from '../../protocol/codec.ts'
-import type { Envelope } from '../../src/runtime/envelope.ts'
+import { type Envelope, type Outcome, REPLY } from '../../src/runtime/envelope.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
 import type { SimulatedHost } from './host.ts'
 
-/** Called before the actor gets the message; `body` is only to be read. */
-export type Watcher = (host: SimulatedHost, envelope: Envelope) => void
-
-/** How the runtime calls an answer, whose body is an `Outcome`. */
-export const answer = '@reply'
+/**
+ * Called before the actor gets the message; `body` is only to be read. What it returns is called with the
+ * answer when that comes, unless it is a refusal.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: most watchers return nothing
+export type Watcher = (host: SimulatedHost, envelope: Envelope) => Awaiting | void
+export type Awaiting = (value: unknown) => void
 
 /** Of so many messages between nodes one is looked at (S6). */
 const sampledOf = 50
@@ -27,6 +29,8 @@ export function checkCodec({ type, body }: Pick<Envelope, 'type' | 'body'>): voi
 export class MessageLog {
   readonly #cluster: Cluster
   readonly #watchers: ReadonlyMap<string, Watcher>
+  /** Who waits for an answer, by who asked. */
+  readonly #awaited = new Map<string, Awaiting>()
   /** Messages of other nodes so far. */
   #remote = 0
 
@@ -41,11 +45,21 @@ export class MessageLog {
     host.node?.intercept((envelope) => {
       try {
         if (envelope.remote && ++this.#remote % sampledOf === 0) checkCodec(envelope)
-        this.#watchers.get(envelope.type)?.(host, envelope)
+        if (envelope.type === REPLY) this.#answered(envelope)
+        const awaiting = this.#watchers.get(envelope.type)?.(host, envelope)
+        if (awaiting) this.#awaited.set(`${envelope.from} ${envelope.ask}`, awaiting)
       } catch (error) {
         this.#cluster.trouble ??= error as Error
       }
       return 'deliver'
     })
+  }
+  #answered({ to, ask, body }: Envelope): void {
+    const key = `${to} ${ask}`
+    const awaiting = this.#awaited.get(key)
+    if (awaiting === undefined) return
+    this.#awaited.delete(key)
+    const outcome = body as Outcome<unknown>
+    if (outcome.ok) awaiting(outcome.value)
   }
 }

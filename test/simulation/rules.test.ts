@@ -1,4 +1,5 @@
 /** Each rule that is kept in a history of its own lets good histories pass and names what is wrong with bad ones. */
+import { recordKey } from '../../actors/log/records.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { Registry, RegistryOperation } from '../../protocol/registrar.ts'
 import type { Resource, Task } from '../../protocol/v1/index.ts'
@@ -12,6 +13,7 @@ import { checkHands, checkReserved, type Hand, type Offered, RoleLimits } from '
 import { RegistryHistory } from './registry-rules.ts'
 import { ReignHistory } from './reign-rules.ts'
 import { UpdateHistory } from './update-rules.ts'
+import { type Answered, checkAnswer, type Proposal } from './vote-rules.ts'
 
 const test = suite('rules of the simulation')
 
@@ -242,17 +244,21 @@ test('a message is the same after another way over the wire', () => {
 })
 
 /** What a replica's disk holds: metadata, and records by position. */
-function disk(promised: number, records: Record<number, object>): Map<string, Uint8Array> {
+function disk(
+  promised: number,
+  records: Record<number, object>,
+  status = 'VOTING',
+): Map<string, Uint8Array> {
   const contents = Object.entries(records).map(
-    ([position, record]) => [`a/${position}`, record] as const,
+    ([position, record]) => [recordKey(Number(position)), record] as const,
   )
   const all: ReadonlyArray<readonly [string, object]> = [
-    ['metadata', { status: 'VOTING', promised }],
+    ['metadata', { status, promised, generations: {} }],
     ...contents,
   ]
   return new Map(all.map(([key, record]) => [key, seal(key, encode(record))]))
 }
-const append = (text: string) => ({ type: 'APPEND', data: new TextEncoder().encode(text) })
+const append = (text: string) => ({ type: 'APPEND' as const, data: new TextEncoder().encode(text) })
 
 test('what replicas have learned, written and promised fits together', () => {
   const learned = (text: string) => ({ promised: 0, learned: true, body: append(text) })
@@ -263,6 +269,7 @@ test('what replicas have learned, written and promised fits together', () => {
   })
   const looks = (...all: ReadonlyArray<readonly [string, Map<string, Uint8Array>]>) => {
     const history = new LogHistory()
+    for (const text of ['x', 'y']) history.asked(append(text).data)
     return broken(() => {
       for (const [replica, contents] of all) history.look(replica, contents)
     })
@@ -276,6 +283,82 @@ test('what replicas have learned, written and promised fits together', () => {
   assert.is(looks(['a', x], ['a', disk(4, {})]), 'L3')
   assert.is(looks(['a', once], ['a', disk(5, { 2: { promised: 4 } })]), 'L3')
   assert.is(looks(['a', disk(5, { 2: written(4, 5, 'x') })]), 'L4')
+})
+
+test('what was appended is in the log, once and for good', () => {
+  const { data } = append('x')
+  const x = { promised: 0, learned: true, body: append('x') }
+  const log = (...votes: Array<ReturnType<typeof disk>>) => {
+    const history = new LogHistory()
+    history.asked(data)
+    history.confirmed('w', 5, 1, data)
+    return broken(() => {
+      for (const contents of votes) history.look('a', contents)
+    })
+  }
+  assert.is(log(disk(5, { 1: x })), undefined)
+  assert.is(log(disk(5, { 1: { ...x, body: append('y') } })), 'L8')
+  assert.is(log(disk(5, { 1: x, 2: x })), 'L9')
+  const history = new LogHistory()
+  history.confirmed('w', 5, 1, data)
+  history.elected('v', 1, 1, 1)
+  assert.is(
+    broken(() => history.confirmed('v', 5, 2, data)),
+    'L7',
+  )
+  assert.is(
+    broken(() => history.elected('v', 1, 0, 0)),
+    'L8',
+  )
+  assert.is(
+    broken(() => history.elected('v', 1, 1, 0)),
+    'L10',
+  )
+})
+
+test('a replica gets a vote with all that was answered before', () => {
+  const x = { promised: 0, learned: true, body: append('x') }
+  const rejoined = (status: string, contents: ReturnType<typeof disk>) => {
+    const history = new LogHistory()
+    history.asked(append('x').data)
+    history.confirmed('w', 5, 0, append('x').data)
+    return broken(() => {
+      history.look('a', disk(5, {}, status))
+      history.look('a', contents)
+    })
+  }
+  assert.is(rejoined('RECOVERING', disk(6, { 0: x })), undefined)
+  assert.is(rejoined('RECOVERING', disk(6, {}, 'RECOVERING')), undefined)
+  assert.is(rejoined('EMPTY', disk(6, {})), 'L14')
+  const partly = new LogHistory()
+  partly.asked(append('x').data)
+  partly.confirmed('w', 5, 2, append('z').data)
+  partly.look('a', disk(5, {}, 'RECOVERING'))
+  assert.is(
+    broken(() => partly.look('a', disk(6, { 0: x }))),
+    'L11',
+  )
+})
+
+test('who votes answers, and only what is on its disk', () => {
+  const answered = (
+    request: Proposal,
+    contents: ReturnType<typeof disk>,
+    status: Answered['status'] = 'VOTING',
+  ) => {
+    const reply = { type: 'ACCEPT', generations: {} } as const
+    return broken(() => checkAnswer({ replica: 'a', status, request, reply, contents }))
+  }
+  const write: Proposal = { proposal: 5, entries: [{ position: 1, body: append('x') }] }
+  const written = { promised: 5, performed: 5, body: append('x') }
+  assert.is(answered(write, disk(5, { 1: written })), undefined)
+  assert.is(answered(write, disk(5, { 1: written }), 'RECOVERING'), 'L6')
+  assert.is(answered(write, disk(5, {})), 'L5')
+  assert.is(answered(write, disk(5, { 1: { ...written, performed: 4 } })), 'L5')
+  assert.is(answered({ proposal: 6 }, disk(6, {})), undefined)
+  assert.is(answered({ proposal: 6 }, disk(5, {})), 'L5')
+  assert.is(answered({ proposal: 6, position: 1 }, disk(5, { 1: { promised: 6 } })), undefined)
+  assert.is(answered({ proposal: 6, position: 1 }, disk(5, { 1: { promised: 5 } })), 'L5')
 })
 
 test.run()

@@ -7,13 +7,13 @@ import { CLOCK_DRIFT } from '../../protocol/log.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { ApplyRegistry, Registry } from '../../protocol/registrar.ts'
 import type { ForwardUpdate } from '../../protocol/updates.ts'
-import type { Outcome } from '../../src/runtime/index.ts'
 import { CallHistory } from './call-rules.ts'
 import type { Cluster } from './cluster.ts'
 import type { SimulatedHost } from './host.ts'
-import { answer, MessageLog, type Watcher } from './message-log.ts'
+import { logWatchers } from './log-watchers.ts'
+import { MessageLog, type Watcher } from './message-log.ts'
 import { RoleLimits } from './offer-rules.ts'
-import { RegistryHistory, type Write } from './registry-rules.ts'
+import { RegistryHistory } from './registry-rules.ts'
 import { ReignHistory } from './reign-rules.ts'
 import { UpdateHistory } from './update-rules.ts'
 import { agentStateOf, stateOf } from './views.ts'
@@ -42,6 +42,7 @@ export function watch(cluster: Cluster): Watched {
     ...registryWatchers(cluster, histories.registry, histories.reigns),
     ...agentWatchers(histories.updates, histories.reigns),
     ...callWatchers(new CallHistory()),
+    ...logWatchers(cluster),
   ])
   new MessageLog(cluster, watchers)
   known.set(cluster, histories)
@@ -53,41 +54,21 @@ function registryWatchers(
   registry: RegistryHistory,
   reigns: ReignHistory,
 ): Array<[string, Watcher]> {
-  /** Requests to registrars that are not answered, by who asked. */
-  const asked = new Map<string, { readonly epoch: number; readonly write: Write | undefined }>()
   return [
-    [
-      'RECOVER_REGISTRY',
-      (_, { from, ask, body }) => {
-        const { epoch } = body as { epoch: number }
-        asked.set(`${from} ${ask}`, { epoch, write: undefined })
-      },
-    ],
+    ['RECOVER_REGISTRY', () => (value) => registry.recovered(value as Registry)],
     [
       'APPLY_REGISTRY',
-      (host, { from, ask, body }) => {
+      (host, { from, body }) => {
         const state = stateOf<RegistrarState>(host, 'registrar')
         // It refuses whom it has not told the registry, and then changes nothing.
-        if (state === undefined || !state.ready || state.master !== from) return
+        if (state === undefined || !state.ready || state.master !== from) return undefined
         const { epoch } = state.contents
         const { operations } = body as Payload<typeof ApplyRegistry>
         const write = registry.asked(epoch, operations)
-        if (write !== undefined) asked.set(`${from} ${ask}`, { epoch, write })
         for (const operation of operations)
           if (operation.type === 'MARK_UNREACHABLE')
             reigns.givesUp(host.name, operation.agent_id.value, clock.monotonic(), pingsMsOf(host))
-      },
-    ],
-    [
-      answer,
-      (_, { to, ask, body }) => {
-        const request = asked.get(`${to} ${ask}`)
-        if (request === undefined) return
-        asked.delete(`${to} ${ask}`)
-        const outcome = body as Outcome<unknown>
-        if (!outcome.ok) return
-        if (request.write === undefined) registry.recovered(outcome.value as Registry)
-        else registry.answered(request.epoch, request.write)
+        return write && (() => registry.answered(epoch, write))
       },
     ],
   ]
