@@ -11,6 +11,8 @@ import type { Behaviour } from '../../src/runtime/ports/memory-processes.ts'
 import type { Log, LogLevel, Ports, SpawnOptions } from '../../src/runtime/ports.ts'
 import { type MemoryBroker, memoryBroker } from '../../src/transport/memory.ts'
 import { Air, operatorsHost } from './air.ts'
+import { type ExecutorManners, type ExecutorOptions, SimulatedExecutor } from './executor.ts'
+import { mannersVariable } from './executors.ts'
 import { History } from './history.ts'
 import { SimulatedHost } from './host.ts'
 import { Operators } from './operators.ts'
@@ -67,6 +69,8 @@ const agentSettings = {
   update_retry_min_ms: 500,
   update_retry_max_ms: 5000,
   executor_shutdown_grace_ms: 1000,
+  executor_registration_timeout_ms: 10_000,
+  executor_heartbeat_ms: 3000,
 }
 
 /** Between two letters of a host (S2), ms at most. */
@@ -156,9 +160,21 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       supervision: agentModule.supervision,
       program: (ports) => childrenOf(agentModule, { ...agentSettings, resources }, name, ports),
     })
+    const started = (task: string) => {
+      try {
+        history.started(task, name)
+      } catch (error) {
+        report(error)
+      }
+    }
+    const draw = stream(plan.seed, 'executors', name)
+    const transport = broker.transport(name)
     host.processes.script(
       () => true,
-      (spawned) => behaviourOf(spawned, (task) => history.started(task, name), report),
+      ({ env }) =>
+        mannersVariable in env
+          ? executorOf({ env, clock, transport, draw, started, mark })
+          : behaviourOf(env, started),
     )
     return host
   }
@@ -171,6 +187,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       clock,
       report,
       abandon: (id) => operators.abandon(id),
+      mark,
     })
     const instance = (name: string) => {
       const own: SimulatedHost = addHost(name, {
@@ -293,20 +310,28 @@ function childrenOf(
 }
 
 /** What a task's command does: see `Framework.#script`. */
-function behaviourOf(
-  { env }: SpawnOptions,
-  started: (task: string) => void,
-  report: (error: unknown) => void,
-): Behaviour {
-  try {
-    started(env[taskVariable] ?? '')
-  } catch (error) {
-    report(error)
-  }
-  const [runMs, code, manners] = (env[scriptVariable] ?? '').split(' ')
+function behaviourOf(env: SpawnOptions['env'], started: (task: string) => void): Behaviour {
+  started(env[taskVariable] ?? '')
+  const [runMs, code, manners, forks = 0] = (env[scriptVariable] ?? '').split(' ')
   const slow = { afterMs: 300, exitCode: 7 }
   const onTerminate = manners === 'slow' ? slow : manners === 'ignore' ? 'ignore' : 'end'
-  return { runMs: Number(runMs), exitCode: Number(code), onTerminate }
+  return {
+    runMs: Number(runMs),
+    exitCode: Number(code),
+    onTerminate,
+    // They would never end by themselves.
+    forks: Array.from({ length: Number(forks) }, () => ({ onTerminate: 'ignore' })),
+  }
+}
+
+function executorOf(given: Omit<ExecutorOptions, 'manners' | 'exit'>): Behaviour {
+  const manners = given.env[mannersVariable] as ExecutorManners
+  return {
+    program(exit) {
+      const executor = new SimulatedExecutor({ ...given, manners, exit })
+      return () => executor.end()
+    },
+  }
 }
 
 /** A log message without what differs from case to case. */

@@ -13,6 +13,7 @@ export const habits = [
   'hoarding',
   'slow',
   'keeping',
+  'executing',
   'failing over',
   'churning',
   'hostile',

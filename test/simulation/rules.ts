@@ -40,8 +40,9 @@ function checkAgents({ plan, agents, history }: Cluster): void {
     const { cpus, mem } = plan.agents[index]!
     const sum = { cpus: 0, mem: 0 }
     const ports = new Map<number, string>()
-    for (const { options } of host.processes.running()) {
-      const task = history.tasks.get(options.env[taskVariable] ?? '')
+    const ids = new Set(host.processes.running().map(({ options }) => options.env[taskVariable]))
+    for (const id of ids) {
+      const task = history.tasks.get(id ?? '')
       if (task === undefined) continue
       sum.cpus += Math.round(task.cpus * 1000)
       sum.mem += task.mem

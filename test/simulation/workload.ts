@@ -9,6 +9,7 @@ import type { ChildSpec } from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
 import type { Clock, Random } from '../../src/runtime/ports.ts'
 import { Abuser } from './abuse.ts'
+import { Executors, executorShare } from './executors.ts'
 import type { History } from './history.ts'
 import { Keeper } from './keeper.ts'
 import type { FrameworkPlan } from './plan.ts'
@@ -25,6 +26,7 @@ export interface FrameworkOptions {
   readonly report: (violation: unknown) => void
   /** Told the id of a framework that has ended itself. */
   readonly abandon: (frameworkId: string) => void
+  readonly mark: (situation: string) => void
 }
 
 export class Framework {
@@ -33,6 +35,8 @@ export class Framework {
   driver: Driver | undefined
   /** What it keeps at agents beside tasks. */
   readonly keeper: Keeper
+  /** Who runs its tasks, if they are no commands. */
+  readonly #executors: Executors
   readonly #options: FrameworkOptions
   readonly #history: History
   readonly #clock: Clock
@@ -54,6 +58,7 @@ export class Framework {
     this.#clock = clock
     this.#draw = stream(seed, 'workload', plan.name)
     this.keeper = new Keeper(plan.role, stream(seed, 'keeper', plan.name))
+    this.#executors = new Executors(plan.name, stream(seed, 'executors', plan.name))
     this.#abuser = new Abuser(stream(seed, 'abuse', plan.name), (task) => this.#copyOf(task))
   }
 
@@ -167,6 +172,13 @@ export class Framework {
         this.#history.toldOfOperation(id, status)
         this.keeper.heard(status)
       },
+      message: (from, driver) => {
+        if (this.#draw.int(4) > 0) driver.message(from, from.data)
+        else driver.shutdownExecutor(from)
+      },
+      failure: ({ executorId }) => {
+        if (executorId !== undefined) this.#options.mark('an executor is said to have ended')
+      },
     }
   }
 
@@ -203,6 +215,8 @@ export class Framework {
       const tasks = this.#tasksFor(offer)
       const refuse_seconds = this.#wanted > 0 ? 0.5 : 2
       if (tasks.length === 0) driver.decline([offer], { refuse_seconds })
+      else if (this.plan.habit === 'executing')
+        driver.accept([offer], [this.#executors.launch(offer, tasks)], { refuse_seconds })
       else driver.launch([offer], tasks, { refuse_seconds })
       if (this.plan.habit === 'hostile') this.#abuser.abuse(offer, tasks, driver)
     }
@@ -215,6 +229,10 @@ export class Framework {
       Array.from({ length: end - begin + 1 }, (_, index) => begin + index),
     )
     const tasks: TaskInfo[] = []
+    if (this.plan.habit === 'executing') {
+      if (room.lacks(executorShare).length > 0) return []
+      room.take(executorShare)
+    }
     while (this.#wanted > 0) {
       const greedy = this.plan.habit === 'greedy'
       const cpus = greedy ? 1 : (1 + this.#draw.int(10)) / 10
@@ -243,18 +261,25 @@ export class Framework {
       ranges: { range: [{ begin: port ?? 0, end: port ?? 0 }] },
       ...(role !== undefined && { allocation_info: { role } }),
     }
-    const variables = [
-      { name: taskVariable, value: id },
-      { name: scriptVariable, value: this.#script() },
-    ]
     return {
       name: id,
       task_id: { value: id },
       agent_id: offer.agent_id,
       resources: port === undefined ? [...taken] : [...taken, portResource],
-      command: { value: 'simulated', environment: { variables } },
+      ...this.#programOf(id),
       kill_policy: { grace_period: { nanoseconds: 1_000_000_000 * this.#draw.int(3) } },
     }
+  }
+
+  /** A command, or what an executor is to do. */
+  #programOf(id: string): Pick<TaskInfo, 'command' | 'data'> {
+    const script = this.#script()
+    if (this.plan.habit === 'executing') return { data: new TextEncoder().encode(script) }
+    const variables = [
+      { name: taskVariable, value: id },
+      { name: scriptVariable, value: script },
+    ]
+    return { command: { value: 'simulated', environment: { variables } } }
   }
 
   #copyOf(task: TaskInfo): TaskInfo {
@@ -275,12 +300,13 @@ export class Framework {
     return { ...task, name: id, task_id: { value: id }, command }
   }
 
-  /** Run time in ms, exit code, and whether it heeds SIGTERM, as `programs.ts` reads it. */
+  /** Run time in ms, exit code, whether it heeds SIGTERM, and how many processes it leaves to themselves. */
   #script(): string {
     const runMs = Math.round(this.#draw.next() ** 2 * this.plan.runMsMax)
     const code = this.#draw.int(5) === 0 ? 1 + this.#draw.int(100) : 0
     const manners = ['end', 'end', 'ignore', 'slow'][this.#draw.int(4)]
-    return `${runMs} ${code} ${manners}`
+    const forks = this.#draw.int(4) === 0 ? 1 + this.#draw.int(2) : 0
+    return `${runMs} ${code} ${manners} ${forks}`
   }
 
   #killSome(): void {

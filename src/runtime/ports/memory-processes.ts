@@ -62,6 +62,8 @@ interface Entry extends RunningProcess {
   /** How it ends then. */
   outcome: Outcome
   stopped: boolean
+  /** Tells its program that it has ended. */
+  over: () => void
 }
 
 /** As shells say it: 128 + n for signal n. */
@@ -123,8 +125,11 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
       due: Number.POSITIVE_INFINITY,
       outcome: { code: 0, signal: null },
       stopped: false,
+      over: () => undefined,
     }
     table.set(pid, entry)
+    const { program } = behaviour
+    if (program !== undefined) entry.over = program((code) => end(entry, { code, signal: null }))
     if (behaviour.runMs !== undefined)
       endLater(entry, behaviour.runMs, { code: behaviour.exitCode ?? 0, signal: null })
     for (const fork of behaviour.forks ?? []) start(spawned, fork, entry.pgid)
@@ -150,6 +155,7 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
   function end(entry: Entry, outcome: Outcome): void {
     if (!table.delete(entry.pid)) return
     clock.clearTimeout(entry.timer)
+    entry.over()
     const tell = (): void => {
       for (const waiter of entry.waiters) waiter(outcome)
     }
@@ -265,7 +271,10 @@ export function memoryProcesses(options: MemoryProcessesOptions): MemoryProcesse
     crash() {
       incarnation += 1
       boots += 1
-      for (const entry of table.values()) clock.clearTimeout(entry.timer)
+      for (const entry of table.values()) {
+        clock.clearTimeout(entry.timer)
+        entry.over()
+      }
       table.clear()
     },
   }

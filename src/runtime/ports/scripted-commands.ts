@@ -25,6 +25,11 @@ export interface Behaviour {
   readonly stdout?: string
   /** Processes that it starts in its own group, and that it does not take with it. */
   readonly forks?: readonly Behaviour[]
+  /**
+   * What it does beside: called at its start with what ends it; what that returns is called once when it
+   * has ended, however that came.
+   */
+  readonly program?: (exit: (code: number) => void) => () => void
 }
 
 /** The behaviour of a known command; undefined if there is no such program. */

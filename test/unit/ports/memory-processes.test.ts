@@ -152,6 +152,30 @@ test('a working directory that is not there is told', async () => {
   assert.is(await processRefusal(call), 'NOT_FOUND')
 })
 
+test('a program begins with its process, may end it, and is told of its end once', async () => {
+  const { clock, processes } = host()
+  const told: string[] = []
+  processes.script('server', ({ args: [name = ''] }) => ({
+    program(exit) {
+      told.push(`${name} begins`)
+      if (name === 'short') clock.setTimeout(() => exit(3), 100)
+      return () => told.push(`${name} is over`)
+    },
+  }))
+  const start = (name: string) => processes.spawn(command('/', 'server', { args: [name] }))
+  const short = await start('short')
+  assert.is(await exitAt(clock, short.exited), '3 at 100')
+  const killed = await start('killed')
+  processes.kill(killed.pid, 'SIGKILL', false)
+  await start('crashed')
+  processes.crash()
+  const all = ['short', 'killed', 'crashed']
+  assert.equal(
+    told,
+    all.flatMap((name) => [`${name} begins`, `${name} is over`]),
+  )
+})
+
 test('a crash of the host ends all processes and tells nobody', async () => {
   const { clock, processes } = host()
   const sleep = await processes.spawn(command('/', 'sleep 1'))
