@@ -2,9 +2,9 @@
  * The clock of tests and simulations: time moves only when told to, and what happens, happens in one
  * order (`spec/simulation.md` §2, §3). It is XState-compatible: pass it to `createActor(…, {clock})`.
  *
- * After each timer and each deferred turn, microtasks are drained with one turn of the real event
- * loop: exact for any chain of promises, and about 2 µs. Work that waits for real I/O is not awaited;
- * use in-memory ports beside this clock.
+ * After each timer and each deferred turn all microtasks are drained, however long a chain of promises
+ * is, and Node looks for unhandled rejections. Work that waits for real I/O is not awaited; use in-memory
+ * ports beside this clock.
  */
 import type { Clock } from '../ports.ts'
 import { EventHeap, type TimedEvent } from './event-heap.ts'
@@ -27,6 +27,8 @@ export interface VirtualClock extends Clock {
   jump(ms: number): void
   /** What would still run: for tests that nothing leaks. */
   pending(): { readonly timers: number; readonly deferred: number }
+  /** Timers and deferred turns that have run so far. */
+  readonly turns: number
 }
 
 export interface VirtualClockOptions {
@@ -35,7 +37,6 @@ export interface VirtualClockOptions {
 }
 
 const turnsMax = 1_000_000
-const drainMicrotasks = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
   const timers = new EventHeap()
@@ -44,17 +45,21 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
   let sequence = 0
   let deferred: Array<() => void> = []
   let tail: Promise<void> = Promise.resolve()
+  let turns = 0
+  const drainMicrotasks = drainer()
 
   async function settleNow(): Promise<void> {
     await drainMicrotasks()
-    for (let turns = 0; deferred.length > 0; ) {
+    const turnsLimit = turns + turnsMax
+    while (deferred.length > 0) {
       // One batch is what a real event loop would run in one phase.
       const batch = deferred
       deferred = []
-      for (const [index, run] of batch.entries()) {
-        if (++turns > turnsMax) throw new Error(`does not settle: ${turnsMax} turns were deferred`)
+      for (let index = 0; index < batch.length; index++) {
+        if (++turns > turnsLimit)
+          throw new Error(`does not settle: ${turnsMax} turns were deferred`)
         try {
-          run()
+          batch[index]!()
         } catch (error) {
           deferred = [...batch.slice(index + 1), ...deferred]
           throw error
@@ -68,6 +73,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
     const event = timers.pop()
     if (event === undefined) return
     time = event.time
+    turns++
     event.run()
     await settleNow()
   }
@@ -126,5 +132,31 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
       wallAtZero += ms
     },
     pending: () => ({ timers: timers.size, deferred: deferred.length }),
+    get turns() {
+      return turns
+    },
   }
+}
+
+/** Immediates that are asked for at a time. */
+const batchSize = 64
+
+/**
+ * Returns a function whose promise resolves when all microtasks have run. Between two immediates of a batch
+ * Node drains them just as between two turns of its event loop, whose own costs are had once a batch.
+ */
+function drainer(): () => Promise<void> {
+  let left = 0
+  let resume = () => {}
+  const next = () => {
+    left--
+    resume()
+  }
+  return () =>
+    new Promise((resolve) => {
+      resume = resolve
+      if (left > 0) return
+      left = batchSize
+      for (let i = 0; i < batchSize; i++) setImmediate(next)
+    })
 }
