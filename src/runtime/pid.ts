@@ -6,8 +6,6 @@
  *
  * A message to an exact pid is never handed to a successor of the same id (spec/actors.md §1).
  */
-import { LRUCache } from 'lru-cache'
-
 declare const pidBrand: unique symbol
 export type Pid = string & { readonly [pidBrand]: true }
 
@@ -21,7 +19,9 @@ export interface ParsedPid {
 }
 
 const TOKEN = /^[A-Za-z0-9_:,()+=-]{1,400}$/
-const cache = new LRUCache<string, ParsedPid>({ max: 65_536 })
+/** Addresses that were parsed before; begun anew when it is full. Looked into for every message. */
+const cache = new Map<string, ParsedPid>()
+const CACHED_MAX = 65_536
 
 /** True for what may be an actor id or node name: one subject token without `@` and `~`. */
 export function isToken(text: string): boolean {
@@ -51,6 +51,7 @@ export function parsePid(address: string): ParsedPid {
   if (parsed === undefined) {
     throw new Error(`'${address}' is not a pid: expected id@node or id@node~incarnation.serial`)
   }
+  if (cache.size >= CACHED_MAX) cache.clear()
   cache.set(address, parsed)
   return parsed
 }

@@ -1,9 +1,8 @@
 /**
  * Which subscriptions a subject reaches. Subscriptions without wildcards are found by one look into a
- * map; those with wildcards by walking a tree of tokens, with the answers for recent subjects kept in
- * a bounded cache that any change among the wildcards empties.
+ * map; those with wildcards by walking a tree of tokens, with the answers kept in a bounded map
+ * that is begun anew when it is full and at any change among the wildcards.
  */
-import { LRUCache } from 'lru-cache'
 
 /** Subjects whose wildcard matches are remembered. */
 const cachedSubjectsMax = 8_192
@@ -18,7 +17,7 @@ interface TreeNode<T> {
 export class SubjectTree<T> {
   readonly #literals = new Map<string, Set<T>>()
   readonly #root: TreeNode<T> = emptyNode()
-  readonly #cache = new LRUCache<string, readonly T[]>({ max: cachedSubjectsMax })
+  readonly #cache = new Map<string, readonly T[]>()
   #wildcards = 0
 
   /** Adds a pair. The same value may stand under several patterns. */
@@ -65,6 +64,7 @@ export class SubjectTree<T> {
   #walk(subject: string): readonly T[] {
     const found: T[] = []
     collect(this.#root, subject.split('.'), 0, found)
+    if (this.#cache.size >= cachedSubjectsMax) this.#cache.clear()
     this.#cache.set(subject, found)
     return found
   }
