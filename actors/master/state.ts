@@ -241,7 +241,8 @@ export function newState(
     recovered: new Map(),
     unreachable: new Map(),
     gone: new Map(),
-    removed: new LRUCache({ max: REMOVED_AGENTS_MAX }),
+    // By size, for with `max` its tables would be laid out for all of them at once.
+    removed: new LRUCache({ maxSize: REMOVED_AGENTS_MAX, sizeCalculation: () => 1 }),
     transitions: new Map(),
     removals: { waiting: new Map(), nextMs: 0 },
     interned: new Interned(),
