@@ -5,7 +5,6 @@ import type { Task } from '../../protocol/v1/task.ts'
 import { connectOperator, connectScheduler, Room } from '../../src/framework/index.ts'
 import { clusterFor } from '../support/cluster.ts'
 import { type Ended, meseta, Running } from '../support/meseta.ts'
-import { handles } from '../support/process.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 
@@ -88,27 +87,31 @@ test('offers are watched and rescinded', slow, async () => {
 
 test('a watch says a line for each change', slow, async () => {
   const watch = new Running(['offer', 'watch', '--count', '1'], environment())
-  const other = new Running(['offer', 'watch', '--framework', 'nobody'], environment())
   const framework = await keeper('seen', 'shop')
+  const unseen = await keeper('unseen', 'shop')
+  const { frameworkId } = framework.driver
+  const other = new Running(['offer', 'watch', '--framework', frameworkId], environment())
   try {
     await until(
       async () => {
         await run('offer', 'rescind', '--all')
-        return watch.child.exitCode !== null
+        return watch.child.exitCode !== null && other.stdout.includes('\n')
       },
-      { what: 'a change', timeoutMs: 60_000 },
+      { what: 'changes', timeoutMs: 60_000 },
     )
     const { stdout } = await watch.ended
     assert.match(
       stdout,
       /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}(?:OFFER|RESCIND) +\S+-O\d+ {2}\S+.*\n$/,
     )
-    await handles(other.child.pid!, 'SIGINT')
     other.child.kill('SIGINT')
-    assert.equal(await other.ended, { code: 0, stdout: '', stderr: '' })
+    const end = await other.ended
+    assert.equal([end.code, end.stderr], [0, ''])
+    for (const change of end.stdout.trim().split('\n')) assert.ok(change.includes(frameworkId))
   } finally {
     watch.child.kill('SIGKILL')
     other.child.kill('SIGKILL')
+    await unseen.end()
     await framework.end()
   }
 })

@@ -1,7 +1,5 @@
 /** What tests ask and want of processes that they have started, directly or not. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import { until } from './wait.ts'
 
 function stateOf(pid: number): string {
@@ -12,16 +10,6 @@ function stateOf(pid: number): string {
 /** Whether a process runs. A zombie that its parent has not collected yet has ended all the same. */
 export function isRunning(pid: number): boolean {
   return /^[^Z]/.test(stateOf(pid))
-}
-
-/** Resolves when a process handles a signal, which would end it at once before. */
-export async function handles(pid: number, signal: NodeJS.Signals): Promise<void> {
-  const bit = 1n << BigInt(constants.signals[signal] - 1)
-  const caught = () => {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    return BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)?.[1] ?? 0}`) & bit
-  }
-  await until(caught, { what: `process ${pid} to handle ${signal}` })
 }
 
 /** Stops a process until SIGCONT. The signal takes effect a moment after it was sent, which this awaits. */

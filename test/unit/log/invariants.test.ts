@@ -11,7 +11,7 @@ for (const size of [1, 3, 5]) {
       const seen: Record<string, number> = {}
       await fc.assert(
         fc.asyncProperty(fc.integer(), async (seed) => {
-          const walk = new Walk({ size, seed, steps: 600, wipes })
+          const walk = new Walk({ size, seed, steps: 1200, wipes })
           await walk.run()
           for (const [what, count] of Object.entries(walk.seen)) {
             seen[what] = (seen[what] ?? 0) + count
