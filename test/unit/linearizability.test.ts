@@ -106,4 +106,21 @@ for (const [file, verdict] of Object.entries(expected.kv)) {
   })
 }
 
+test('what nobody knows of and what has no effect is no reason to search on', () => {
+  const unknown = Array.from({ length: 60 }, (_, call) => ({
+    input: { f: 'cas', from: 'a value that never was', to: 'another' } as const,
+    output: undefined,
+    call,
+    return: Number.POSITIVE_INFINITY,
+  }))
+  const read = (answer: string, call: number) => ({
+    input: { f: 'read' } as const,
+    output: answer,
+    call,
+    return: call + 1,
+  })
+  assert.is(isLinearizable([...unknown, read('nil', 100)], register('nil')), true)
+  assert.is(isLinearizable([...unknown, read('x', 100)], register('nil')), false)
+})
+
 test.run()
