@@ -9,24 +9,22 @@ import type {
   Task,
 } from '../../protocol/v1/index.ts'
 import { entries } from '../../src/paging/index.ts'
+import { add, merge, multiply, none, type Resources } from '../../src/resources/index.ts'
 import { inverseOfferDocument } from './inverse-offers.ts'
 import { offerDocument } from './offer-encoding.ts'
-import {
-  allocatedOnAgent,
-  allocatedToFramework,
-  documents,
-  offeredOnAgent,
-  offeredToFramework,
-} from './shares.ts'
+import { allocatedOnAgent, documents, offeredOnAgent } from './shares.ts'
 import {
   type Agent,
   type CompletedFramework,
   type Framework,
+  type InverseOffer,
   isActive,
   isInService,
   type MasterState,
   toTimeInfo,
+  withoutAllocation,
 } from './state.ts'
+import type { Tally, Usage } from './usage.ts'
 
 export function agentDocument(state: MasterState, agent: Agent): AgentState {
   const drain_info = state.drains.get(agent.id)
@@ -58,9 +56,9 @@ export function agentsDocument(state: MasterState) {
   }
 }
 
-export function frameworkDocument(state: MasterState, framework: Framework): FrameworkState {
+/** What events tell of a framework: without its offers and resources (operator-api.md §C). */
+export function frameworkDocument(framework: Framework): FrameworkState {
   const { info, phase, registeredMs, reregisteredMs, constraints } = framework
-  const agents = [...state.agents.values()]
   return {
     framework_info: info,
     active: isActive(framework),
@@ -68,12 +66,6 @@ export function frameworkDocument(state: MasterState, framework: Framework): Fra
     recovered: phase === 'recovered',
     ...(registeredMs !== undefined && { registered_time: toTimeInfo(registeredMs) }),
     ...(reregisteredMs !== undefined && { reregistered_time: toTimeInfo(reregisteredMs) }),
-    offers: [...framework.offers].map(offerDocument),
-    inverse_offers: [...state.inverseOffers.values()]
-      .filter((offer) => offer.framework === framework)
-      .map(inverseOfferDocument),
-    allocated_resources: allocatedToFramework(framework, agents),
-    offered_resources: offeredToFramework(framework),
     ...(constraints !== undefined && { offer_constraints: constraints }),
   }
 }
@@ -90,18 +82,50 @@ function completedDocument(completed: CompletedFramework): FrameworkState {
   }
 }
 
+/** What frameworks have. */
+type Holdings = Pick<FrameworkState, 'allocated_resources' | 'offered_resources'>
+
 /**
  * GET_FRAMEWORKS, to be told whole or in pages. In pages frameworks come without their offers, any number of
- * which may be out: GET_OFFERS lists them.
+ * which may be out: GET_OFFERS lists them. A step for each list of resources.
  */
-export function frameworksDocument(state: MasterState, paged: boolean) {
+export function* frameworksDocument(state: MasterState, usage: Usage, paged: boolean) {
+  const holdings = new Map<string, Holdings>()
+  for (const [id, { used, offered }] of usage.frameworks) {
+    const allocated_resources = documents(yield* mergeAll([used]))
+    const offered_resources = documents(yield* mergeAll(offered.values()))
+    holdings.set(id, { allocated_resources, offered_resources })
+  }
+  const inverse = new Map<Framework, InverseOffer[]>()
+  for (const offer of state.inverseOffers.values()) {
+    const known = inverse.get(offer.framework)
+    if (known === undefined) inverse.set(offer.framework, [offer])
+    else known.push(offer)
+  }
   return {
-    frameworks: entries(state.frameworks.values(), (each) => {
-      const { offers, inverse_offers, ...rest } = frameworkDocument(state, each)
-      return paged ? rest : { ...rest, offers, inverse_offers }
-    }),
+    frameworks: entries(state.frameworks.values(), (framework) => ({
+      ...frameworkDocument(framework),
+      ...(holdings.get(framework.id) ?? NOTHING),
+      ...(!paged && {
+        offers: [...framework.offers].map(offerDocument),
+        inverse_offers: (inverse.get(framework) ?? []).map(inverseOfferDocument),
+      }),
+    })),
     completed_frameworks: entries(state.completedFrameworks.values(), completedDocument),
   }
+}
+
+const NOTHING: Holdings = { allocated_resources: [], offered_resources: [] }
+
+function* mergeAll(tallies: Iterable<Tally>): Generator<void, Resources> {
+  let all = none
+  for (const tally of tallies) {
+    for (const [list, times] of tally) {
+      all = add(all, multiply(merge(list.map(withoutAllocation)), times))
+      yield
+    }
+  }
+  return all
 }
 
 export function tasksDocument(state: MasterState): MasterTasks {

@@ -10,7 +10,7 @@ import {
   RemoveFramework,
 } from '../../protocol/allocator.ts'
 import type { FrameworkInfo } from '../../protocol/v1/index.ts'
-import type { Context } from '../../src/runtime/index.ts'
+import { type Context, inSlices } from '../../src/runtime/index.ts'
 import { frameworkDocument } from './documents.ts'
 import { settleDrains } from './drain.ts'
 import { announce } from './events.ts'
@@ -56,9 +56,10 @@ export function disconnectFramework(
   cx: Context,
 ): void {
   stopHeartbeats(framework, cx)
+  // First, or it would be told of each offer that is withdrawn from it.
+  framework.phase = 'disconnected'
   rescindOffers(state, [...framework.offers], cx)
   discardInverseOffers(state, framework, cx)
-  framework.phase = 'disconnected'
   const framework_id = { value: framework.id }
   cx.send(state.allocator, DeactivateFramework, { framework_id: framework.id })
   cx.log('info', 'framework disconnected', { framework: framework.id, why })
@@ -115,21 +116,12 @@ export function removeFramework(
   for (const agent of state.agents.values()) {
     agent.executors = withoutEntry(agent.executors, framework.id)
     agent.inverseAnswers = withoutEntry(agent.inverseAnswers, framework.id)
-    const framework_id = { value: framework.id }
-    if (agent.connected) cx.send(agent.pid, ShutdownFramework, { epoch: state.epoch, framework_id })
   }
-  const timestamp = cx.now() / 1000
-  for (const task of [...framework.tasks.values(), ...framework.unreachable.values()]) {
-    task.state = 'TASK_KILLED'
-    const reason = 'REASON_FRAMEWORK_REMOVED'
-    const source = 'SOURCE_MASTER'
-    const status = { task_id: task.task_id, state: task.state, reason, source, timestamp } as const
-    task.statuses = [...(task.statuses ?? []), status]
-    completeTask(state, framework, task)
-  }
+  endTasks(state, framework, cx)
   cx.send(state.allocator, RemoveFramework, { framework_id: framework.id })
   limitCalls(framework, false, cx)
   state.frameworks.delete(framework.id)
+  inSlices(tellAgents(state, framework, cx), cx)
   state.completedFrameworks.set(framework.id, {
     info: framework.info,
     registeredMs: framework.registeredMs,
@@ -151,13 +143,43 @@ export function removeFramework(
   )
 }
 
+/** Its agents end what it runs; those that come back later are told then (reregistration.ts). */
+function* tellAgents(state: MasterState, framework: Framework, cx: Context): Generator<void, void> {
+  const framework_id = { value: framework.id }
+  for (const { connected, pid } of state.agents.values()) {
+    if (connected) cx.send(pid, ShutdownFramework, { epoch: state.epoch, framework_id })
+    yield
+  }
+}
+
+/** There may be any number; only the last ones are kept, as completed. */
+function endTasks(state: MasterState, framework: Framework, cx: Context): void {
+  const { tasks, unreachable } = framework
+  const surplus = tasks.size + unreachable.size - state.options.max_completed_tasks_per_framework
+  const timestamp = cx.now() / 1000
+  let index = 0
+  for (const task of [...tasks.values(), ...unreachable.values()]) {
+    if (index++ < surplus) {
+      state.agents.get(task.agent_id.value)?.tasks.delete(task)
+      continue
+    }
+    task.state = 'TASK_KILLED'
+    const reason = 'REASON_FRAMEWORK_REMOVED'
+    const source = 'SOURCE_MASTER'
+    const status = { task_id: task.task_id, state: task.state, reason, source, timestamp } as const
+    task.statuses = [...(task.statuses ?? []), status]
+    completeTask(state, framework, task)
+  }
+  tasks.clear()
+}
+
 export function announceFramework(
   state: MasterState,
   type: 'FRAMEWORK_ADDED' | 'FRAMEWORK_UPDATED',
   framework: Framework,
   cx: Context,
 ): void {
-  const body = { framework: frameworkDocument(state, framework) }
+  const body = { framework: frameworkDocument(framework) }
   const event =
     type === 'FRAMEWORK_ADDED' ? { type, framework_added: body } : { type, framework_updated: body }
   announce(state, 'framework', framework.id, event, cx)

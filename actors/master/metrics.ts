@@ -1,17 +1,10 @@
 /** Counters and gauges of a master, by Mesos' names where it has one (operator-api.md §B). */
 import { Measure } from '../../protocol/allocator.ts'
 import type { Metric, Resource } from '../../protocol/v1/index.ts'
-import {
-  filter,
-  isRevocable,
-  merge,
-  quantitiesOf,
-  type Resources,
-  sum,
-} from '../../src/resources/index.ts'
+import { equalResources, isRevocable, quantityMillis } from '../../src/resources/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
-import { agentShares } from './shares.ts'
-import type { MasterState } from './state.ts'
+import { type MasterState, withoutAllocation } from './state.ts'
+import { survey, type Usage } from './usage.ts'
 
 export type Counters = Map<string, number>
 
@@ -27,36 +20,47 @@ export function tellMetrics(
 ): undefined {
   cx.ask(state.allocator, Measure, {}, { timeoutMs: ALLOCATOR_TIMEOUT_MS }, (outcome) => {
     const ofAllocator = outcome.ok ? outcome.value.metrics : []
-    tell([...ofAllocator, ...metrics(state, cx.now())])
+    const tellAll = function* (usage: Usage) {
+      const ofResources = yield* resourceGauges(usage)
+      tell([...ofAllocator, ...metrics(state, usage, ofResources, cx.now())])
+    }
+    survey(state, tellAll, cx)
   })
 }
 
 const ALLOCATOR_TIMEOUT_MS = 1000
 
-function metrics(state: MasterState, nowMs: number): Metric[] {
+function metrics(
+  state: MasterState,
+  usage: Usage,
+  ofResources: Record<string, number>,
+  nowMs: number,
+): Metric[] {
   const all: Record<string, number> = {
     ...Object.fromEntries(state.counters),
     'master/elected': 1,
     'master/epoch': state.epoch,
     'master/uptime_secs': (nowMs - state.startMs) / 1000,
     'master/outstanding_offers': state.offers.size,
-    ...agentGauges(state),
+    ...agentGauges(state, usage),
     ...frameworkGauges(state),
-    ...taskGauges(state),
-    ...resourceGauges(state),
+    ...taskGauges(usage),
+    ...ofResources,
   }
   return Object.entries(all)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => ({ name, value }))
 }
 
-function agentGauges(state: MasterState): Record<string, number> {
-  const connected = [...state.agents.values()].filter((agent) => agent.connected).length
+function agentGauges(
+  state: MasterState,
+  { agents, connectedAgents }: Usage,
+): Record<string, number> {
   return {
-    'master/slaves_active': connected,
-    'master/slaves_inactive': state.agents.size - connected,
-    'master/slaves_connected': connected,
-    'master/slaves_disconnected': state.agents.size - connected,
+    'master/slaves_active': connectedAgents,
+    'master/slaves_inactive': agents - connectedAgents,
+    'master/slaves_connected': connectedAgents,
+    'master/slaves_disconnected': agents - connectedAgents,
     'master/slaves_unreachable': state.unreachable.size,
     'master/slaves_recovered': state.recovered.size,
   }
@@ -74,38 +78,70 @@ function frameworkGauges(state: MasterState): Record<string, number> {
 
 const liveStates = ['STAGING', 'STARTING', 'RUNNING', 'KILLING'] as const
 
-function taskGauges(state: MasterState): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const name of liveStates) counts[`master/tasks_${name.toLowerCase()}`] = 0
-  for (const { tasks } of state.frameworks.values()) {
-    for (const task of tasks.values()) {
-      const name = `master/${task.state.toLowerCase().replace('task_', 'tasks_')}`
-      if (counts[name] !== undefined) counts[name]++
+function taskGauges({ tasks }: Usage): Record<string, number> {
+  return Object.fromEntries(
+    liveStates.map((name) => [
+      `master/tasks_${name.toLowerCase()}`,
+      tasks.get(`TASK_${name}`) ?? 0,
+    ]),
+  )
+}
+
+/** Those that Mesos has gauges of. */
+const names = ['cpus', 'gpus', 'mem', 'disk'] as const
+
+/** A step for each list of resources. */
+function* resourceGauges({ totals, frameworks }: Usage): Generator<void, Record<string, number>> {
+  const all = new Amounts()
+  const held = new Amounts()
+  for (const [total, times] of totals) {
+    all.add(total, times)
+    yield
+  }
+  for (const { used } of frameworks.values()) {
+    for (const [list, times] of used) {
+      held.add(list, times)
+      yield
     }
   }
-  return counts
-}
-
-function resourceGauges(state: MasterState): Record<string, number> {
-  const agents = [...state.agents.values()]
-  const total = sum(agents.map((agent) => agent.total))
-  const used = merge(agents.flatMap(agentShares).flatMap((share) => share.resources))
-  const isOwn = (resource: Resource) => !isRevocable(resource)
-  return {
-    ...usageGauges('', filter(total, isOwn), filter(used, isOwn)),
-    ...usageGauges('revocable_', filter(total, isRevocable), filter(used, isRevocable)),
-  }
-}
-
-function usageGauges(kind: string, total: Resources, used: Resources): Record<string, number> {
-  const [all, held] = [quantitiesOf(total), quantitiesOf(used)]
   const gauges: Record<string, number> = {}
-  for (const name of ['cpus', 'gpus', 'mem', 'disk']) {
-    const amount = (all.get(name) ?? 0) / 1000
-    const inUse = (held.get(name) ?? 0) / 1000
-    gauges[`master/${name}_${kind}total`] = amount
-    gauges[`master/${name}_${kind}used`] = inUse
-    gauges[`master/${name}_${kind}percent`] = amount === 0 ? 0 : inUse / amount
+  for (const kind of ['', 'revocable_'] as const) {
+    for (const name of names) {
+      const amount = all.of(kind, name)
+      const inUse = held.of(kind, name)
+      gauges[`master/${name}_${kind}total`] = amount
+      gauges[`master/${name}_${kind}used`] = inUse
+      gauges[`master/${name}_${kind}percent`] = amount === 0 ? 0 : inUse / amount
+    }
   }
   return gauges
+}
+
+/** Sums of scalars, lent ones apart. A shared volume counts once, however many use it. */
+class Amounts {
+  readonly #millis = new Map<string, number>()
+  readonly #shared: Resource[] = []
+
+  add(list: readonly Resource[], times: number): void {
+    for (const resource of list) {
+      if (resource.shared !== undefined) this.#addShared(resource)
+      else this.#count(resource, times)
+    }
+  }
+
+  of(kind: '' | 'revocable_', name: string): number {
+    return (this.#millis.get(kind + name) ?? 0) / 1000
+  }
+
+  #addShared(resource: Resource): void {
+    const unallocated = withoutAllocation(resource)
+    if (this.#shared.some((known) => equalResources(known, unallocated))) return
+    this.#shared.push(unallocated)
+    this.#count(resource, 1)
+  }
+
+  #count(resource: Resource, times: number): void {
+    const key = (isRevocable(resource) ? 'revocable_' : '') + resource.name
+    this.#millis.set(key, (this.#millis.get(key) ?? 0) + quantityMillis(resource) * times)
+  }
 }

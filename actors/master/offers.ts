@@ -152,6 +152,30 @@ export function rescindOffers(
   discardOffers(state, offers, cx, refuseSeconds)
 }
 
+/** Offers that are ended in one step where there may be any number. */
+const RESCINDED_PER_STEP = 50
+
+/**
+ * The same for however many, step by step; those that end by themselves meanwhile are passed over. Returns
+ * how many were ended.
+ */
+export function* rescindAll(
+  state: MasterState,
+  offers: readonly Offer[],
+  cx: Context,
+): Generator<void, number> {
+  let ended = 0
+  for (let at = 0; at < offers.length; at += RESCINDED_PER_STEP) {
+    const portion = offers
+      .slice(at, at + RESCINDED_PER_STEP)
+      .filter((offer) => state.offers.get(offer.id) === offer)
+    rescindOffers(state, portion, cx)
+    ended += portion.length
+    yield
+  }
+  return ended
+}
+
 /** Ends offers without a word to their frameworks. */
 export function discardOffers(
   state: MasterState,
@@ -178,7 +202,12 @@ export function giveBack(
   refuseSeconds: number | undefined,
   cx: Context,
 ): void {
-  if (shares.length === 0) return
   const filter = refuseSeconds === undefined ? {} : { refuse_seconds: refuseSeconds }
-  cx.send(state.allocator, RecoverResources, { shares, used: false, ...filter })
+  for (let at = 0; at < shares.length; at += SHARES_MAX) {
+    const portion = shares.slice(at, at + SHARES_MAX)
+    cx.send(state.allocator, RecoverResources, { shares: portion, used: false, ...filter })
+  }
 }
+
+/** Shares of one message to the allocator, which takes some microseconds for each. */
+const SHARES_MAX = 500

@@ -2,8 +2,9 @@
 import { type Failure, fail } from '../../protocol/errors.ts'
 import type { MasterCall } from '../../protocol/operator.ts'
 import { ok, type Result } from '../../protocol/result.ts'
-import type { Context } from '../../src/runtime/index.ts'
-import { rescindOffers } from './offers.ts'
+import { type Context, inSlices } from '../../src/runtime/index.ts'
+import { rescindAll } from './offers.ts'
+import type { Answer } from './operator.ts'
 import type { MasterState, Offer } from './state.ts'
 
 type Selection = Extract<MasterCall, { type: 'RESCIND_OFFERS' }>['rescind_offers']
@@ -15,13 +16,15 @@ const WATCH_MS = 30_000
 export function rescindSelected(
   state: MasterState,
   selection: Selection,
+  later: Answer,
   cx: Context,
-): Result<object, Failure> {
+): Result<object, Failure> | undefined {
   const selected = select(state, selection)
   if (!selected.ok) return selected
-  rescindOffers(state, selected.value, cx)
-  const rescind_offers = { count: selected.value.length }
-  return ok({ type: 'RESCIND_OFFERS', rescind_offers })
+  inSlices(rescindAll(state, selected.value, cx), cx, (count) =>
+    later(ok({ type: 'RESCIND_OFFERS', rescind_offers: { count } })),
+  )
+  return undefined
 }
 
 function select(

@@ -28,9 +28,10 @@ import { offerDocument } from './offer-encoding.ts'
 import { rescindSelected, watchOffers } from './operator-offers.ts'
 import { changeResources } from './operator-resources.ts'
 import { updateQuota } from './quota.ts'
-import { quotasDocument, rolesDocument } from './roles.ts'
+import { accountsOf, quotasDocument, rolesDocument } from './roles.ts'
 import { type MasterState, VERSION } from './state.ts'
 import { killTask } from './tasks.ts'
+import { survey, surveyProblem, type Usage } from './usage.ts'
 import { updateWeights } from './weights.ts'
 import { explainOffers } from './why.ts'
 
@@ -61,6 +62,19 @@ function carryOut(
 ): Result<object, Failure> | undefined {
   const { type } = call
   const listed = (answer: object) => answerList(state.lists, call, { type, ...answer }, format, cx)
+  /** Answers with what is made of a look at the whole cluster. */
+  const surveyed = (answer: (usage: Usage) => Generator<void, object>) => {
+    const problem = surveyProblem(state)
+    if (problem !== undefined) return problem
+    survey(
+      state,
+      function* (usage) {
+        later(listed(yield* answer(usage)))
+      },
+      cx,
+    )
+    return undefined
+  }
   switch (type) {
     case 'GET_HEALTH':
       return ok({ type, get_health: { healthy: true } })
@@ -69,7 +83,10 @@ function carryOut(
     case 'GET_FLAGS':
       return ok({ type, get_flags: { flags: flags(state) } })
     case 'GET_METRICS':
-      return tellMetrics(state, (metrics) => later(listed({ get_metrics: { metrics } })), cx)
+      return (
+        surveyProblem(state) ??
+        tellMetrics(state, (metrics) => later(listed({ get_metrics: { metrics } })), cx)
+      )
     case 'GET_MASTER':
       return ok({
         type,
@@ -82,24 +99,32 @@ function carryOut(
         },
       })
     case 'GET_STATE':
-      return listed({
-        get_state: {
-          get_tasks: tasksDocument(state),
-          get_executors: { executors: executorsDocument(state) },
-          get_frameworks: frameworksDocument(state, isPaged(call)),
-          get_agents: agentsDocument(state),
-        },
+      return surveyed(function* (usage) {
+        const get_frameworks = yield* frameworksDocument(state, usage, isPaged(call))
+        return {
+          get_state: {
+            get_tasks: tasksDocument(state),
+            get_executors: { executors: executorsDocument(state) },
+            get_frameworks,
+            get_agents: agentsDocument(state),
+          },
+        }
       })
     case 'GET_AGENTS':
       return listed({ get_agents: agentsDocument(state) })
     case 'GET_FRAMEWORKS':
-      return listed({ get_frameworks: frameworksDocument(state, isPaged(call)) })
+      return surveyed(function* (usage) {
+        return { get_frameworks: yield* frameworksDocument(state, usage, isPaged(call)) }
+      })
     case 'GET_TASKS':
       return listed({ get_tasks: tasksDocument(state) })
     case 'GET_EXECUTORS':
       return listed({ get_executors: { executors: executorsDocument(state) } })
     case 'GET_ROLES':
-      return listed({ get_roles: { roles: rolesDocument(state) } })
+      return surveyed(function* (usage) {
+        const roles = rolesDocument(state, yield* accountsOf(state, usage))
+        return { get_roles: { roles } }
+      })
     case 'GET_OFFERS':
       return listed({ get_offers: { offers: entries(state.offers.values(), offerDocument) } })
     case 'GET_OPERATIONS':
@@ -130,10 +155,13 @@ function carryOut(
     case 'STOP_MAINTENANCE':
       return stopMaintenance(state, call.stop_maintenance.machines, later, cx)
     case 'GET_QUOTA':
-      return listed({ get_quota: { status: { configs: quotasDocument(state) } } })
+      return surveyed(function* (usage) {
+        const configs = quotasDocument(state, yield* accountsOf(state, usage))
+        return { get_quota: { status: { configs } } }
+      })
     case 'UPDATE_QUOTA': {
       const { quota_configs, force = false } = call.update_quota
-      return updateQuota(state, quota_configs, force, later, cx)
+      return surveyProblem(state) ?? updateQuota(state, quota_configs, force, later, cx)
     }
     case 'GET_WEIGHTS': {
       const weight_infos = [...state.weights].map(([role, weight]) => ({ role, weight }))
@@ -149,7 +177,7 @@ function carryOut(
         cx,
       )
     case 'RESCIND_OFFERS':
-      return rescindSelected(state, call.rescind_offers, cx)
+      return rescindSelected(state, call.rescind_offers, later, cx)
     case 'WATCH_OFFERS':
       return ok(watchOffers(state, cx))
     case 'TEARDOWN':

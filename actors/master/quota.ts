@@ -22,18 +22,18 @@ import {
   isRevocable,
   type Quantities,
   quantitiesOf,
-  reservationRole,
   resources,
   roleNameError,
   subtractQuantities,
   toMillis,
 } from '../../src/resources/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
-import { rescindOffers } from './offers.ts'
+import { rescindAll } from './offers.ts'
 import type { Answer } from './operator.ts'
 import { store } from './registry.ts'
-import { agentShares } from './shares.ts'
+import { type Accounts, accountsOf, consumedBy } from './roles.ts'
 import type { MasterState, Offer } from './state.ts'
+import { survey, type Usage } from './usage.ts'
 
 /** UPDATE_QUOTA: all of the configurations or none. */
 export function updateQuota(
@@ -47,22 +47,36 @@ export function updateQuota(
   if (wrong !== undefined) {
     return fail('INVALID_MESSAGE', { problem: `update_quota.quota_configs${wrong}` })
   }
-  const excess = force ? undefined : excessProblem(state, configs)
-  if (excess !== undefined) return fail('NOT_AVAILABLE', { problem: excess })
   const quota_configs = configs.map(({ role, guarantees, limits }) => ({
     role,
     ...(guarantees !== undefined && { guarantees }),
     ...(limits !== undefined && { limits }),
   }))
-  store(state, [{ type: 'UPDATE_QUOTA', quota_configs }], cx, () => {
-    for (const config of quota_configs) {
-      if (isDefault(config)) state.quotas.delete(config.role)
-      else state.quotas.set(config.role, config)
-    }
-    cx.send(state.allocator, UpdateQuota, { quota_configs })
-    for (const config of quota_configs) makeRoom(state, config, cx)
-    later(ok({}))
-  })
+  const write = () =>
+    store(state, [{ type: 'UPDATE_QUOTA', quota_configs }], cx, () => {
+      for (const config of quota_configs) {
+        if (isDefault(config)) state.quotas.delete(config.role)
+        else state.quotas.set(config.role, config)
+      }
+      cx.send(state.allocator, UpdateQuota, { quota_configs })
+      const makeRoomForAll = function* (usage: Usage) {
+        const accounts = yield* accountsOf(state, usage)
+        for (const config of quota_configs) yield* makeRoom(state, accounts, config, cx)
+        later(ok({}))
+      }
+      survey(state, makeRoomForAll, cx)
+    })
+  if (force) {
+    write()
+    return undefined
+  }
+  const judge = function* (usage: Usage) {
+    const accounts = yield* accountsOf(state, usage)
+    const excess = yield* excessProblem(state, usage, accounts, configs)
+    if (excess === undefined) write()
+    else later(fail('NOT_AVAILABLE', { problem: excess }))
+  }
+  survey(state, judge, cx)
   return undefined
 }
 
@@ -114,9 +128,14 @@ function millisOf(amounts: Record<string, ValueScalar> = {}): Quantities {
 }
 
 /** Why the cluster, as it is, contradicts the configurations. */
-function excessProblem(state: MasterState, configs: readonly QuotaConfig[]): string | undefined {
+function* excessProblem(
+  state: MasterState,
+  { totals }: Usage,
+  accounts: Accounts,
+  configs: readonly QuotaConfig[],
+): Generator<void, string | undefined> {
   for (const { role, limits } of configs) {
-    const consumed = consumedBy(state, role)
+    const consumed = consumedBy(accounts, role)
     for (const [name, millis] of millisOf(limits)) {
       const used = consumed.get(name) ?? 0
       if (used <= millis) continue
@@ -128,10 +147,13 @@ function excessProblem(state: MasterState, configs: readonly QuotaConfig[]): str
   const guaranteed = [...quotas.values()]
     .map(({ guarantees }) => millisOf(guarantees))
     .reduce(addQuantities, new Map())
-  const agents = [...state.agents.values()]
-  const there = agents
-    .map(({ total }) => quantitiesOf(filter(total, (each) => !isRevocable(each))))
-    .reduce(addQuantities, new Map())
+  const there = new Map<string, number>()
+  for (const [total, times] of totals) {
+    for (const [name, millis] of quantitiesOf(filter(total, (each) => !isRevocable(each)))) {
+      there.set(name, (there.get(name) ?? 0) + millis * times)
+    }
+    yield
+  }
   for (const [name, millis] of guaranteed) {
     const available = there.get(name) ?? 0
     if (millis <= available) continue
@@ -144,60 +166,57 @@ function amount(millis: number): string {
   return formatScalar(fromMillis(millis))
 }
 
-/** What is charged to a role, offers left out. */
-export function consumedBy(state: MasterState, role: string): Quantities {
-  let consumed: Quantities = new Map()
-  for (const agent of state.agents.values()) {
-    const reserved = filter(agent.total, (each) => {
-      return isReserved(each) && isInSubtree(reservationRole(each), role)
-    })
-    consumed = addQuantities(consumed, quantitiesOf(reserved))
-    for (const share of agentShares(agent)) {
-      if (!isInSubtree(share.role, role)) continue
-      consumed = addQuantities(consumed, quantitiesOf(resources(share.resources.filter(isPlain))))
-    }
-  }
-  return consumed
-}
-
 function isPlain(resource: Resource): boolean {
   return !isReserved(resource) && !isRevocable(resource)
 }
 
 /** Withdraws offers to the role until it is within its limits, then those of others for its guarantees. */
-function makeRoom(
+function* makeRoom(
   state: MasterState,
+  accounts: Accounts,
   { role, guarantees, limits }: QuotaConfig,
   cx: Context,
-): void {
-  let consumed = consumedBy(state, role)
+): Generator<void, void> {
+  let consumed = consumedBy(accounts, role)
   const own: Offer[] = []
   const others: Offer[] = []
   for (const offer of state.offers.values()) {
     if (isInSubtree(offer.share.role, role)) own.push(offer)
     else others.push(offer)
+    yield
   }
-  for (const offer of own) consumed = addQuantities(consumed, plainOf(offer))
+  for (const offer of own) {
+    consumed = addQuantities(consumed, plainOf(offer))
+    yield
+  }
   const within = millisOf(limits)
-  const surplus = own.filter((offer) => {
-    const isOver = [...plainOf(offer).keys()].some((name) => {
+  const surplus: Offer[] = []
+  for (const offer of own) {
+    const plain = plainOf(offer)
+    const isOver = [...plain.keys()].some((name) => {
       const limit = within.get(name)
       return limit !== undefined && (consumed.get(name) ?? 0) > limit
     })
-    if (isOver) consumed = subtractQuantities(consumed, plainOf(offer))
-    return isOver
-  })
-  rescindOffers(state, surplus, cx)
+    if (isOver) {
+      consumed = subtractQuantities(consumed, plain)
+      surplus.push(offer)
+    }
+    yield
+  }
+  yield* rescindAll(state, surplus, cx)
   const missing = subtractQuantities(millisOf(guarantees), consumed)
   let freed: Quantities = new Map()
-  const needed = others.filter((offer) => {
-    if (containsQuantities(freed, missing)) return false
+  const needed: Offer[] = []
+  for (const offer of others) {
+    if (containsQuantities(freed, missing)) break
     const plain = plainOf(offer)
-    if (![...missing.keys()].some((name) => plain.has(name))) return false
-    freed = addQuantities(freed, plain)
-    return true
-  })
-  rescindOffers(state, needed, cx)
+    if ([...missing.keys()].some((name) => plain.has(name))) {
+      freed = addQuantities(freed, plain)
+      needed.push(offer)
+    }
+    yield
+  }
+  yield* rescindAll(state, needed, cx)
 }
 
 function plainOf({ share }: Offer): Quantities {

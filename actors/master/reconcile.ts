@@ -1,26 +1,65 @@
 /** RECONCILE and KILL: what a framework asks about its tasks. Spec: states.md §7, scheduler-api.md §7. */
+import { type Failure, failure } from '../../protocol/errors.ts'
 import type { CallOf } from '../../protocol/scheduler.ts'
 import type { AgentId, Task, TaskState, TaskStatus } from '../../protocol/v1/index.ts'
-import type { Context } from '../../src/runtime/index.ts'
+import { type Context, inSlices } from '../../src/runtime/index.ts'
 import { sendStatus } from './events.ts'
-import type { Framework, MasterState } from './state.ts'
+import { type Framework, isActive, type MasterState } from './state.ts'
 import { fateOf, killTask, lastToldState, masterStatus } from './tasks.ts'
 
-/** All active tasks if none is named; else an answer for each by the table of states.md §7. */
+/** Calls of one framework whose answers wait for those before; further ones are refused. */
+const RECONCILIATIONS_MAX = 16
+
+/**
+ * All active tasks if none is named; else an answer for each by the table of states.md §7. A framework may
+ * have a hundred thousand tasks: the answers to one call after the other go out in slices.
+ */
 export function reconcile(
   state: MasterState,
   framework: Framework,
   { reconcile: { tasks = [] } }: CallOf<'RECONCILE'>,
   cx: Context,
-): undefined {
+): Failure | undefined {
+  const { id, reconciliations } = framework
+  if (reconciliations.length >= RECONCILIATIONS_MAX) {
+    return failure('RATE_LIMITED', { sender: id, limit: RECONCILIATIONS_MAX })
+  }
+  reconciliations.push(answers(state, framework, tasks, cx))
+  if (reconciliations.length === 1) goOn(framework, cx)
+  return undefined
+}
+
+function goOn(framework: Framework, cx: Context): void {
+  const [first] = framework.reconciliations
+  if (first === undefined) return
+  inSlices(first, cx, () => {
+    framework.reconciliations.shift()
+    goOn(framework, cx)
+  })
+}
+
+/** One a step. */
+function* answers(
+  state: MasterState,
+  framework: Framework,
+  tasks: CallOf<'RECONCILE'>['reconcile']['tasks'] & object,
+  cx: Context,
+): Generator<void, void> {
+  const { streamId } = framework
+  // Whoever subscribes anew asks anew.
+  const isOver = () => framework.streamId !== streamId || !isActive(framework)
   if (tasks.length === 0) {
     for (const task of framework.tasks.values()) {
+      if (isOver()) return
       const status = knownStatus(task, cx)
       if (status !== undefined) sendStatus(state, framework, status, cx)
+      yield
     }
   }
   for (const { task_id, agent_id } of tasks) {
+    if (isOver()) return
     reconcileTask(state, framework, task_id.value, agent_id, cx)
+    yield
   }
 }
 

@@ -13,8 +13,8 @@ import {
   quantityMillis,
   reservationRole,
 } from '../../src/resources/index.ts'
-import { agentShares } from './shares.ts'
 import type { MasterState } from './state.ts'
+import type { Usage } from './usage.ts'
 
 interface Account {
   readonly name: string
@@ -37,12 +37,14 @@ type Kind = 'allocated' | 'offered' | 'reserved' | 'consumed'
 /** Mesos counts these only (operator-api.md §B). */
 const COUNTED = ['cpus', 'gpus', 'mem', 'disk']
 
+/** By role. */
+export type Accounts = Map<string, Account>
+
 /**
  * Roles that a framework is in or that have a weight, a quota, something reserved or in use, and those
  * above them; sorted.
  */
-export function rolesDocument(state: MasterState): Role[] {
-  const accounts = accountsOf(state)
+export function rolesDocument(state: MasterState, accounts: Accounts): Role[] {
   for (const role of [...state.weights.keys(), ...state.quotas.keys()]) {
     for (const name of [role, ...ancestorsOf(role)]) accountOf(accounts, name)
   }
@@ -63,18 +65,22 @@ export function rolesDocument(state: MasterState): Role[] {
 }
 
 /** The quotas that are set, and what is charged to each. */
-export function quotasDocument(state: MasterState): QuotaState[] {
-  const accounts = accountsOf(state)
+export function quotasDocument(state: MasterState, accounts: Accounts): QuotaState[] {
   return [...state.quotas.keys()].map((role) => quotaOf(state, accountOf(accounts, role)))
+}
+
+/** What is charged to the quota of a role, offers left out. */
+export function consumedBy(accounts: Accounts, role: string): Quantities {
+  return accounts.get(role)?.consumed ?? new Map()
 }
 
 function quotaOf({ quotas }: MasterState, { name, consumed }: Account): QuotaState {
   return { role: name, ...quotas.get(name), consumed: amounts(consumed) }
 }
 
-/** One look at everything, however many roles there are. */
-function accountsOf(state: MasterState): Map<string, Account> {
-  const accounts = new Map<string, Account>()
+/** Sums up by role. A step for each list of resources. */
+export function* accountsOf(state: MasterState, usage: Usage): Generator<void, Accounts> {
+  const accounts: Accounts = new Map()
   const charged = new Map<string, readonly Account[]>()
   const chargedFor = (role: string) => {
     const known = charged.get(role)
@@ -83,8 +89,8 @@ function accountsOf(state: MasterState): Map<string, Account> {
     charged.set(role, all)
     return all
   }
-  const charge = (role: string, kind: Kind, resource: Resource) => {
-    const millis = quantityMillis(resource)
+  const charge = (role: string, kind: Kind, resource: Resource, times: number) => {
+    const millis = quantityMillis(resource) * times
     for (const account of chargedFor(role)) {
       const amounts = account[kind]
       amounts.set(resource.name, (amounts.get(resource.name) ?? 0) + millis)
@@ -93,21 +99,29 @@ function accountsOf(state: MasterState): Map<string, Account> {
   for (const { id, roles } of state.frameworks.values()) {
     for (const role of roles) chargedFor(role)[0]!.frameworks.add(id)
   }
-  for (const agent of state.agents.values()) {
-    for (const resource of agent.total) {
+  for (const [total, times] of usage.totals) {
+    for (const resource of total) {
       if (!isReserved(resource)) continue
-      charge(reservationRole(resource), 'reserved', resource)
-      charge(reservationRole(resource), 'consumed', resource)
+      charge(reservationRole(resource), 'reserved', resource, times)
+      charge(reservationRole(resource), 'consumed', resource, times)
     }
-    for (const { role, framework_id, resources } of agentShares(agent)) {
-      for (const resource of resources) {
-        charge(role, 'allocated', resource)
-        if (isPlain(resource)) charge(role, 'consumed', resource)
+    yield
+  }
+  for (const [id, { used, offered }] of usage.frameworks) {
+    for (const [list, times] of used) {
+      for (const resource of list) {
+        const role = resource.allocation_info?.role ?? '*'
+        charge(role, 'allocated', resource, times)
+        if (isPlain(resource)) charge(role, 'consumed', resource, times)
+        chargedFor(role)[0]!.frameworks.add(id)
       }
-      chargedFor(role)[0]!.frameworks.add(framework_id)
+      yield
     }
-    for (const { share } of agent.offers) {
-      for (const resource of share.resources) charge(share.role, 'offered', resource)
+    for (const [role, tally] of offered) {
+      for (const [list, times] of tally) {
+        for (const resource of list) charge(role, 'offered', resource, times)
+        yield
+      }
     }
   }
   return accounts

@@ -2,7 +2,7 @@
 import type { Share } from '../../protocol/allocator.ts'
 import { type ExecutorInfo, isTerminal, type Resource, type Task } from '../../protocol/v1/index.ts'
 import { merge, type Resources, resources, toWire } from '../../src/resources/index.ts'
-import { type Agent, type Framework, withoutAllocation } from './state.ts'
+import { type Agent, withoutAllocation } from './state.ts'
 
 /** Whether a task still holds its resources (states.md §1). */
 export function holdsResources({ state }: Pick<Task, 'state'>): boolean {
@@ -59,15 +59,6 @@ export function usedOnAgent(agent: Agent): Resources {
 
 export function offeredOnAgent(agent: Agent): Resource[] {
   return documents(merge([...agent.offers].flatMap(({ share }) => share.resources)))
-}
-
-export function allocatedToFramework(framework: Framework, agents: Iterable<Agent>): Resource[] {
-  const executors = [...agents].flatMap(({ executors }) => values(executors.get(framework.id)))
-  return documents(allocations(framework.tasks.values(), executors))
-}
-
-export function offeredToFramework(framework: Framework): Resource[] {
-  return documents(merge([...framework.offers].flatMap(({ share }) => share.resources)))
 }
 
 /** A collection in the form that operators read. */

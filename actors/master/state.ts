@@ -34,6 +34,7 @@ import type { Probe } from './liveness.ts'
 import type { Counters } from './metrics.ts'
 import { domainOf, type MasterOptions } from './options.ts'
 import type { Removals } from './removal-rate.ts'
+import type { Surveys } from './usage.ts'
 
 export interface Agent {
   readonly id: string
@@ -119,6 +120,10 @@ export interface Framework {
   /** Those that it gave an id and has not acknowledged, by that id. */
   readonly operations: Map<string, Operation>
   readonly offers: Set<Offer>
+  /** In which the agents are told of it: the one under way, and perhaps another after it. */
+  rounds: 0 | 1 | 2
+  /** Answers to RECONCILE: the one under way first. */
+  readonly reconciliations: Array<Iterator<unknown, void>>
 }
 
 export interface CompletedFramework {
@@ -191,6 +196,7 @@ export interface MasterState {
   offersWatchedUntilMs: number
   /** Lists that operators read page by page. */
   readonly lists: OpenLists
+  readonly surveys: Surveys
   readonly counters: Counters
 
   nextAgent: number
@@ -261,6 +267,7 @@ export function newState(
     machines: new Map(),
     offersWatchedUntilMs: 0,
     lists: new Map(),
+    surveys: { underWay: false, waiting: [] },
     counters: new Map(),
     nextAgent: 0,
     nextFramework: 0,
@@ -301,6 +308,8 @@ export function newFramework(state: MasterState, info: FrameworkInfo): Framework
     completed: [],
     operations: operationsOf(state, id),
     offers: new Set(),
+    rounds: 0,
+    reconciliations: [],
   }
   setFrameworkInfo(framework, info)
   state.frameworks.set(id, framework)

@@ -14,7 +14,7 @@ import { type Failure, fail, failure } from '../../protocol/errors.ts'
 import { ok, type Result } from '../../protocol/result.ts'
 import type { CallOf, SubscribeReply } from '../../protocol/scheduler.ts'
 import type { FrameworkInfo } from '../../protocol/v1/index.ts'
-import type { Context } from '../../src/runtime/index.ts'
+import { type Context, inSlices } from '../../src/runtime/index.ts'
 import { sendEvent } from './events.ts'
 import { changeProblem, type Subscription, subscriptionProblem } from './framework-validation.ts'
 import { announceFramework, frameworkOptions, stopFailoverTimer } from './frameworks.ts'
@@ -109,10 +109,28 @@ function take(framework: Framework, subscription: Subscription): void {
   framework.constraints = offer_constraints
 }
 
-/** Makes the agents send again what is not acknowledged. */
-function tellAgents(state: MasterState, { info }: Framework, cx: Context): void {
+/** Makes the agents send again what is not acknowledged. One round at a time: another one follows it. */
+function tellAgents(state: MasterState, framework: Framework, cx: Context): void {
+  const idle = framework.rounds === 0
+  framework.rounds = idle ? 1 : 2
+  if (!idle) return
+  const next = () => {
+    framework.rounds = framework.rounds === 2 ? 1 : 0
+    if (framework.rounds === 1) inSlices(roundOfAgents(state, framework, cx), cx, next)
+  }
+  inSlices(roundOfAgents(state, framework, cx), cx, next)
+}
+
+function* roundOfAgents(
+  state: MasterState,
+  framework: Framework,
+  cx: Context,
+): Generator<void, void> {
   for (const { connected, pid } of state.agents.values()) {
-    if (connected) cx.send(pid, UpdateFrameworkInfo, { epoch: state.epoch, framework_info: info })
+    if (state.frameworks.get(framework.id) !== framework) return
+    const body = { epoch: state.epoch, framework_info: framework.info }
+    if (connected) cx.send(pid, UpdateFrameworkInfo, body)
+    yield
   }
 }
 

@@ -4,8 +4,8 @@ import { type Failure, fail } from '../../protocol/errors.ts'
 import type { WeightInfo } from '../../protocol/operator.ts'
 import { ok, type Result } from '../../protocol/result.ts'
 import { roleNameError } from '../../src/resources/index.ts'
-import type { Context } from '../../src/runtime/index.ts'
-import { rescindOffers } from './offers.ts'
+import { type Context, inSlices } from '../../src/runtime/index.ts'
+import { rescindAll } from './offers.ts'
 import type { Answer } from './operator.ts'
 import { store } from './registry.ts'
 import type { MasterState } from './state.ts'
@@ -28,8 +28,8 @@ export function updateWeights(
     const inUse = [...state.frameworks.values()].some(({ roles }) =>
       roles.some((role) => Object.hasOwn(weights, role)),
     )
-    if (inUse) rescindOffers(state, [...state.offers.values()], cx)
-    later(ok({}))
+    const offers = inUse ? [...state.offers.values()] : []
+    inSlices(rescindAll(state, offers, cx), cx, () => later(ok({})))
   })
   return undefined
 }

@@ -18,7 +18,7 @@ import {
   sameIdentity,
 } from './resource.ts'
 import { validateResource } from './validation.ts'
-import { addValues, containsValue, isEmptyValue, subtractValues } from './values.ts'
+import { addValues, containsValue, isEmptyValue, multiplyValue, subtractValues } from './values.ts'
 
 declare const merged: unique symbol
 
@@ -62,6 +62,17 @@ export function sum(collections: Iterable<Resources>): Resources {
   const result: Resource[] = []
   for (const collection of collections) {
     for (const resource of collection) addTo(result, resource)
+  }
+  return asResources(result)
+}
+
+/** What so many equal collections are together. */
+export function multiply(collection: Resources, count: number): Resources {
+  if (count === 1) return collection
+  const result: Resource[] = []
+  for (const resource of collection) {
+    if (isAddable(resource, resource)) result.push(multiplyValue(resource, count))
+    else for (let copy = 0; copy < count; copy++) result.push(resource)
   }
   return asResources(result)
 }

@@ -49,6 +49,12 @@ export function addValues(left: Resource, right: Resource): Resource {
   }
 }
 
+/** The sum of so many equal ones: of ranges and sets, which have no item twice, the same. */
+export function multiplyValue(resource: Resource, count: number): Resource {
+  if (resource.type !== 'SCALAR') return resource
+  return withScalar(resource, fromMillis(toMillis(scalarOf(resource)) * count))
+}
+
 /** What is left of `left`, or nothing when that is empty or would be negative. */
 export function subtractValues(left: Resource, right: Resource): Resource | undefined {
   switch (left.type) {

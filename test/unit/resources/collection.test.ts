@@ -18,6 +18,7 @@ import {
   isReservedToSubtree,
   isSubtractable,
   match,
+  multiply,
   none,
   parseResources,
   popReservation,
@@ -176,6 +177,22 @@ collections('match ignores the value, filter keeps what it is asked to', () => {
 collections('transform merges what has become alike', () => {
   const renamed = transform(parse('cpus:2;mem:4'), (resource) => ({ ...resource, name: 'x' }))
   same(renamed, parse('x:6'))
+})
+
+collections('multiplied is added so many times', () => {
+  const all = [
+    scalar('cpus', 0.1),
+    ports([1, 3], [7, 9]),
+    reserved(scalar('mem', 5), fixed('eng')),
+    mountDisk(10),
+    sharedVolume('shared', 1, 'eng'),
+  ]
+  for (const count of [1, 2, 7]) {
+    for (const list of [[], all]) {
+      const expected = sum(Array.from({ length: count }, () => collect(...list)))
+      same(multiply(collect(...list), count), expected)
+    }
+  }
 })
 
 collections.run()
