@@ -63,7 +63,7 @@ function aliveKiB({ heapBytes, externalBytes }: Memory): number {
 async function measure(bench: BenchCluster, agents: number): Promise<Figures> {
   // Each task is acknowledged, in calls that come together.
   const options = ['--work-dir', bench.directory(), '--max-queued-calls-per-framework', '200000']
-  const master = await bench.start('master', options, { probed: true })
+  const master = await bench.start('master', options, { probe: 'memory' })
   const empty = await master.memory()
   const { cpuMs } = master.usage()
   const at = performance.now()

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { connect, type NatsConnection } from 'nats'
 import { subjects } from '../../protocol/subjects.ts'
 import { type NatsServer, startNatsServer } from '../../src/transport/nats-server.ts'
+import type { Turn } from './turn-probe.ts'
 
 /** Compiled or not, everything is started in the form in which this file runs. */
 const extension = extname(fileURLToPath(import.meta.url))
@@ -19,7 +20,11 @@ export const simulatedAgentsModule = fileURLToPath(
   new URL(`./simulated-agents${extension}`, import.meta.url),
 )
 
-const memoryProbe = new URL(`./memory-probe${extension}`, import.meta.url).href
+/** What Node takes so that a process can be asked. */
+const probes = {
+  memory: ['--expose-gc', '--import', new URL(`./memory-probe${extension}`, import.meta.url).href],
+  turns: ['--import', new URL(`./turn-probe${extension}`, import.meta.url).href],
+}
 
 const startTimeoutMs = 30_000
 const stopTimeoutMs = 5000
@@ -47,8 +52,10 @@ export interface BenchNode {
   readonly pid: number
   readonly name: string
   usage(): Usage
-  /** Of a node that was started with `probed`. */
+  /** Of a node that was started with the probe `memory`. */
   memory(): Promise<Memory>
+  /** Of a node that was started with the probe `turns`: the longest since this was asked last. */
+  turns(): Promise<readonly Turn[]>
   stop(): Promise<void>
   /** Kills it with SIGKILL; resolves when it is gone. */
   kill(): Promise<void>
@@ -59,8 +66,8 @@ export interface StartOptions {
   readonly name?: string
   /** For Node. */
   readonly execArgv?: readonly string[]
-  /** It can be asked for its memory. */
-  readonly probed?: boolean
+  /** What it can be asked for. */
+  readonly probe?: keyof typeof probes
 }
 
 export interface BenchCluster {
@@ -95,11 +102,11 @@ export async function startBenchCluster(cluster = 'bench'): Promise<BenchCluster
     nats,
     broker: brokerNode(server),
     directory,
-    async start(module, flags, { name = `node-${started++}`, execArgv = [], probed } = {}) {
+    async start(module, flags, { name = `node-${started++}`, execArgv = [], probe } = {}) {
       const args = ['start', '--nats', server.url, '--cluster', cluster, '--name', name]
       args.push('--log-level', 'warn', module, ...flags)
-      const probe = probed ? ['--expose-gc', '--import', memoryProbe] : []
-      const node = await startNode(name, args, [...probe, ...execArgv])
+      const probing = probe === undefined ? [] : probes[probe]
+      const node = await startNode(name, args, [...probing, ...execArgv])
       nodes.push(node)
       return node
     },
@@ -113,8 +120,9 @@ export async function startBenchCluster(cluster = 'bench'): Promise<BenchCluster
 }
 
 function brokerNode({ pid, stop, kill }: NatsServer): BenchNode {
-  const memory = () => Promise.reject(new Error('a broker has no probe'))
-  return { pid, name: 'nats-server', stop, kill, memory, usage: () => usageOf(pid) }
+  const none = () => Promise.reject(new Error('a broker has no probe'))
+  const usage = () => usageOf(pid)
+  return { pid, name: 'nats-server', stop, kill, memory: none, turns: none, usage }
 }
 
 async function startNode(
@@ -145,6 +153,11 @@ async function startNode(
   })
   const pid = child.pid!
   let stopping = false
+  const ask = <T>() =>
+    new Promise<T>((resolve) => {
+      child.once('message', (answer) => resolve(answer as T))
+      child.send('ask')
+    })
   const gone = new Promise<void>((resolve) => {
     child.once('exit', (code, signal) => {
       // A figure without one of the processes would be a figure of something else.
@@ -159,11 +172,8 @@ async function startNode(
     pid,
     name,
     usage: () => usageOf(pid),
-    memory: () =>
-      new Promise((resolve) => {
-        child.once('message', (answer) => resolve(answer as Memory))
-        child.send('memory')
-      }),
+    memory: () => ask<Memory>(),
+    turns: () => ask<Turn[]>(),
     async kill() {
       stopping = true
       child.kill('SIGKILL')

@@ -25,6 +25,13 @@ import { isTerminal, type TaskState, type TaskStatus } from '../../protocol/v1/s
 import type { Task, TaskInfo } from '../../protocol/v1/task.ts'
 import { type ChildSpec, type Context, type Pid, table } from '../../src/runtime/index.ts'
 
+/** What an agent brings along that was there before the master: the same number for each. */
+export interface Inventory {
+  readonly frameworks: number
+  /** Running, of each of the frameworks. */
+  readonly tasks: number
+}
+
 /** What all agents of a node have in common; one object for all of them. */
 export interface Script {
   readonly resources: readonly Resource[]
@@ -32,6 +39,8 @@ export interface Script {
   readonly taskMs: number
   /** Longest wait before the first attempt to register, ms. */
   readonly backoffMs: number
+  /** It registers again, with these tasks, as if it had known a former master. */
+  readonly inventory?: Inventory
 }
 
 interface Args {
@@ -67,10 +76,10 @@ const behaviour = table<State, typeof messages, Args>({
   init: ({ script, hostname }) => ({
     script,
     hostname,
-    agentId: undefined,
+    agentId: script.inventory && hostname,
     leader: undefined,
     registered: false,
-    tasks: undefined,
+    tasks: script.inventory && tasksBefore(hostname, script.inventory),
   }),
   handlers: {
     LEADER_FOUND(state, leader, cx) {
@@ -191,9 +200,10 @@ function inventory(state: State): Omit<Payload<typeof ReregisterAgent>, 'agent_i
   const frameworks = new Map<string, FrameworkInfo>()
   for (const { info, framework, executor, state: taskState } of state.tasks?.values() ?? []) {
     const framework_id = framework.id!
-    const { name, task_id, agent_id, resources = [] } = info
+    const { name, task_id, agent_id, resources = [], labels } = info
     tasks.push({
       ...{ name, task_id, agent_id, framework_id, resources, state: taskState },
+      ...(labels !== undefined && { labels }),
       ...(executor !== undefined && { executor_id: executor.executor_id }),
     })
     frameworks.set(framework_id.value, framework)
@@ -210,6 +220,36 @@ function inventory(state: State): Omit<Payload<typeof ReregisterAgent>, 'agent_i
 }
 
 // ---- tasks
+
+/** Those that run already; described as in Mesos' benchmarks of re-registration (allocator.md §16). */
+function tasksBefore(agentId: string, { frameworks, tasks }: Inventory) {
+  const resources: Resource[] = [
+    { name: 'cpus', type: 'SCALAR', scalar: { value: 0.1 }, allocation_info: { role: '*' } },
+    { name: 'mem', type: 'SCALAR', scalar: { value: 5 }, allocation_info: { role: '*' } },
+  ]
+  const labels = Array.from({ length: LABELS }, (_, at) => ({ key: `key-${at}`, value: 'value' }))
+  const running = new Map<string, SimulatedTask>()
+  for (let framework = 0; framework < frameworks; framework++) {
+    const framework_id = { value: `framework-${framework}` }
+    const info = { id: framework_id, user: 'root', name: framework_id.value, checkpoint: true }
+    for (let task = 0; task < tasks; task++) {
+      const id = `${agentId}-${framework}-${task}`
+      running.set(keyOf(framework_id.value, id), {
+        info: {
+          ...{ name: id, task_id: { value: id }, agent_id: { value: agentId }, resources },
+          labels: { labels },
+        },
+        framework: info,
+        executor: undefined,
+        state: 'TASK_RUNNING',
+        statuses: [],
+      })
+    }
+  }
+  return running
+}
+
+const LABELS = 10
 
 function launch(
   state: State,

@@ -70,13 +70,35 @@ export default nodeModule({
       default: 1000,
       minimum: 0,
     }),
+    frameworks: Type.Integer({
+      description: 'frameworks of which each agent runs tasks already when it first registers',
+      default: 0,
+      minimum: 0,
+    }),
+    tasks: Type.Integer({
+      description: 'running tasks of each of these frameworks on each agent',
+      default: 0,
+      minimum: 0,
+    }),
   }),
-  children({ count, resources: text, task_ms, registration_backoff_ms }): ChildSpec[] {
+  children({
+    count,
+    resources: text,
+    task_ms,
+    registration_backoff_ms,
+    frameworks,
+    tasks,
+  }): ChildSpec[] {
     const parsed = parseResources(text)
     if (!parsed.ok) throw new Error(`resources: ${formatFault(parsed.error)}`)
     const wire = toWire(resources(parsed.value), 'post')
     if (!wire.ok) throw new Error(`resources: ${formatFault(wire.error)}`)
-    const script = { resources: wire.value, taskMs: task_ms, backoffMs: registration_backoff_ms }
+    const script: Script = {
+      resources: wire.value,
+      taskMs: task_ms,
+      backoffMs: registration_backoff_ms,
+      ...(frameworks > 0 && { inventory: { frameworks, tasks } }),
+    }
     return [child({ id: 'fleet', behaviour, args: { script, count }, restart: 'permanent' })]
   },
 })
