@@ -17,7 +17,8 @@ export class Air {
   isBad = false
   readonly #plan: Plan
   readonly #clock: Clock
-  readonly #streams = new Map<string, Random>()
+  /** By what they decide, sender and receiver; looked for with each message. */
+  readonly #streams = new Map<string, Map<string, Map<string, Random>>>()
   /** Until when messages from a host are held, those to one, and those of all, by monotonic time. */
   readonly #cloggedOut = new Map<string, number>()
   readonly #cloggedIn = new Map<string, number>()
@@ -75,11 +76,19 @@ export class Air {
   }
 
   #draw(what: string, from: string, to: string): Random {
-    const name = `${what} ${from} ${to}`
-    const known = this.#streams.get(name) ?? stream(this.#plan.seed, 'net', what, from, to)
-    this.#streams.set(name, known)
+    const streams = innerOf(innerOf(this.#streams, what), from)
+    const known = streams.get(to) ?? stream(this.#plan.seed, 'net', what, from, to)
+    streams.set(to, known)
     return known
   }
+}
+
+function innerOf<Value>(all: Map<string, Map<string, Value>>, key: string): Map<string, Value> {
+  const known = all.get(key)
+  if (known !== undefined) return known
+  const added = new Map<string, Value>()
+  all.set(key, added)
+  return added
 }
 
 /**

@@ -16,6 +16,7 @@ import { mannersVariable } from './executors.ts'
 import { History } from './history.ts'
 import { SimulatedHost } from './host.ts'
 import { Operators } from './operators.ts'
+import { settingsOf } from './pace.ts'
 import type { AgentPlan, FrameworkPlan, Plan } from './plan.ts'
 import { type PostArgs, postman } from './post.ts'
 import { Registers } from './registers.ts'
@@ -53,34 +54,16 @@ export interface Cluster {
   heal(): void
 }
 
-/** What the frameworks, agents and masters of a simulation are set to: Mesos' defaults, scaled down. */
-const masterSettings = {
-  work_dir: '/m',
-  agent_ping_timeout_ms: 1000,
-  max_agent_ping_timeouts: 3,
-  agent_reregister_timeout_ms: 20_000,
-  heartbeat_interval_ms: 3000,
-  // An event that the broker loses is not told again: only this brings the offers in it back.
-  offer_timeout_ms: 15_000,
-}
-const agentSettings = {
-  work_dir: '/a',
-  registration_backoff_ms: 200,
-  update_retry_min_ms: 500,
-  update_retry_max_ms: 5000,
-  executor_shutdown_grace_ms: 1000,
-  executor_registration_timeout_ms: 10_000,
-  executor_heartbeat_ms: 3000,
-}
+/** Where masters and agents keep what must survive. */
+const masterDirectory = '/m'
+const agentDirectory = '/a'
 
-/** Between two letters of a host (S2), ms at most. */
+/** Between two letters of a host (S2) in a brisk world, ms at most. */
 const letterMs = 2000
-
-/** After how long a framework's init system starts it again, ms. */
-const restartMs = 1000
 
 export function buildCluster(plan: Plan, print?: (line: string) => void): Cluster {
   const clock = virtualClock()
+  const settings = settingsOf(plan)
   const happened = trace(() => clock.monotonic(), print)
   const situations = new Map<string, number>()
   const mark = (situation: string) =>
@@ -103,7 +86,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
   const lives: Array<(host: SimulatedHost) => void> = []
   const post: PostArgs = {
     hosts: () => [...hosts.keys()],
-    pauseMs: letterMs,
+    pauseMs: letterMs * settings.idleFactor,
     report: (violation) => report(violation),
     mark,
   }
@@ -125,6 +108,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       seed: plan.seed,
       clock,
       broker,
+      restartMs: settings.restartMs,
       log: logOf(name),
       commitMs: () => (air.isBad ? disk.next() * plan.weather.commitMs : 0),
       diskMs: () => (air.isBad ? disk.next() * plan.weather.diskMs : 0),
@@ -158,7 +142,13 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       offsetMs,
       speed,
       supervision: agentModule.supervision,
-      program: (ports) => childrenOf(agentModule, { ...agentSettings, resources }, name, ports),
+      program: (ports) =>
+        childrenOf(
+          agentModule,
+          { ...settings.agent, work_dir: agentDirectory, resources },
+          name,
+          ports,
+        ),
     })
     const started = (task: string) => {
       try {
@@ -183,6 +173,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     mark(`habit ${each.habit}`)
     const framework = new Framework(each, {
       seed: plan.seed,
+      settings,
       history,
       clock,
       report,
@@ -192,7 +183,8 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     const instance = (name: string) => {
       const own: SimulatedHost = addHost(name, {
         supervision: { intensity: 0 },
-        program: () => framework.program(() => clock.setTimeout(() => own.restart(), restartMs)),
+        program: () =>
+          framework.program(() => clock.setTimeout(() => own.restart(), settings.restartMs)),
       })
       return own
     }
@@ -224,7 +216,8 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       supervision: masterModule.supervision,
       program: async (ports) => {
         const given = {
-          ...masterSettings,
+          ...settings.master,
+          work_dir: masterDirectory,
           replicas,
           lease_ms: plan.leaseMs,
           allocation_interval_ms: plan.allocationMs,

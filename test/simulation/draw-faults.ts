@@ -1,6 +1,7 @@
 /** The faults that a seed draws. Spec: simulation.md §4-6. */
 import type { Random } from '../../src/runtime/ports.ts'
 import { pick, someOf } from './chance.ts'
+import type { Pace } from './pace.ts'
 import {
   type Fault,
   type HostFault,
@@ -8,12 +9,19 @@ import {
   hostFaults,
   hostsOf,
   networkFaults,
+  type Plan,
   theLeader,
   type Way,
 } from './plan.ts'
 
 /** The broker is away, or stands still, no longer than this, ms. */
 const brokerMsMax = 10_000
+
+/** Mean times between two faults, ms, and how long they last: from 10 ms on, so many powers of ten. */
+const rhythms: Readonly<Record<Pace, { meanMs: readonly number[]; decades: number }>> = {
+  brisk: { meanMs: [1000, 2000, 5000, 15_000], decades: 3.3 },
+  real: { meanMs: [120_000, 300_000, 900_000], decades: 5 },
+}
 
 const ways: readonly Way[] = ['both', 'out', 'in']
 
@@ -22,15 +30,16 @@ export function drawFaults(
   draw: Random,
   hosts: Hosts,
   victims: readonly string[],
-  chaosMs: number,
+  { chaosMs, pace }: Pick<Plan, 'chaosMs' | 'pace'>,
 ): Fault[] {
   const kinds = [...hostFaults, ...networkFaults].filter(() => draw.int(3) > 0)
-  const meanMs = pick(draw, [1000, 2000, 5000, 15_000])
+  const rhythm = rhythms[pace]
+  const meanMs = pick(draw, rhythm.meanMs)
   const faults: Fault[] = []
   if (kinds.length === 0) return faults
   for (let at = draw.int(meanMs); at < chaosMs; at += 1 + draw.int(2 * meanMs)) {
     const type = pick(draw, kinds)
-    const forMs = Math.round(10 ** (1 + 3.3 * draw.next()))
+    const forMs = Math.round(10 ** (1 + rhythm.decades * draw.next()))
     if (type === 'cut') faults.push(...drawCuts(draw, hosts, { at, forMs }))
     else if (type === 'broker' || type === 'freeze')
       faults.push({ at, forMs: Math.min(forMs, brokerMsMax), type })

@@ -6,6 +6,7 @@ import { stream } from '../../src/runtime/ports/index.ts'
 import type { Random } from '../../src/runtime/ports.ts'
 import { pick, someOf, spread } from './chance.ts'
 import { drawFaults, drawVictims } from './draw-faults.ts'
+import { type Pace, settingsOf } from './pace.ts'
 import {
   type AgentPlan,
   type FrameworkPlan,
@@ -17,13 +18,23 @@ import {
   type Weather,
 } from './plan.ts'
 
-/** The longest chaos that a seed draws by default, minutes of simulated time. */
-export const minutesDefault = 3
+/** The longest chaos of a brisk world, and the shortest and longest of one that lives for hours, ms. */
+const briskMs = [30_000, 180_000] as const
+const realMs = [3_600_000, 6 * 3_600_000] as const
+
+/** A seed that begins so draws a world that lives for hours; of the others one in so many does. */
+export const calmSeed = 'calm:'
+const calmOf = 50
 
 const roles = ['*', 'web', 'db']
 
 /** Draws everything that a seed decides before the run begins. */
-export function drawPlan(seed: string, minutes = minutesDefault): Plan {
+export function drawPlan(seed: string): Plan {
+  const isCalm = seed.startsWith(calmSeed) || stream(seed, 'pace').int(calmOf) === 0
+  return isCalm ? drawWorld(seed, 'real') : drawWorld(seed, 'brisk')
+}
+
+function drawWorld(seed: string, pace: Pace): Plan {
   const draw = stream(seed, 'world')
   const masters = names('master', pick(draw, [1, 3, 3, 3, 5]))
   const agents = names('agent', 2 + draw.int(pick(draw, [3, 5, 5, 11]))).map((name) =>
@@ -31,21 +42,23 @@ export function drawPlan(seed: string, minutes = minutesDefault): Plan {
   )
   const isOneRole = draw.int(2) === 0
   const frameworks = names('framework', 1 + draw.int(pick(draw, [3, 4, 6]))).map((name) =>
-    drawFramework(name, isOneRole ? ['*'] : roles, draw),
+    drawFramework(name, isOneRole ? ['*'] : roles, pace, draw),
   )
-  const chaosMs = Math.round((0.5 + draw.next() * (minutes - 0.5)) * 60_000)
+  const [leastMs, mostMs] = pace === 'brisk' ? briskMs : realMs
+  const chaosMs = Math.round(leastMs + draw.next() * (mostMs - leastMs))
   const world = { masters, agents, frameworks }
   const victims = drawVictims(stream(seed, 'atlas'), masters)
   return {
     seed,
+    pace,
     ...world,
-    leaseMs: pick(draw, [1000, 2000, 3000]),
-    allocationMs: pick(draw, [200, 500, 1000]),
-    weather: drawWeather(stream(seed, 'weather')),
+    leaseMs: pick(draw, pace === 'brisk' ? [1000, 2000, 3000] : [5000, 10_000, 30_000]),
+    allocationMs: pick(draw, pace === 'brisk' ? [200, 500, 1000] : [1000, 5000]),
+    weather: drawWeather(stream(seed, 'weather'), pace),
     pendingBytesMax: pick(draw, [2 ** 26, 2 ** 26, 2 ** 20, 2 ** 18]),
     chaosMs,
-    faults: drawFaults(stream(seed, 'faults'), world, victims, chaosMs),
-    orders: drawOrders(stream(seed, 'operators'), world, chaosMs),
+    faults: drawFaults(stream(seed, 'faults'), world, victims, { chaosMs, pace }),
+    orders: drawOrders(stream(seed, 'operators'), world, { chaosMs, pace }),
     lost: drawLost(stream(seed, 'core'), world, victims),
   }
 }
@@ -63,44 +76,58 @@ function drawAgent(name: string, draw: Random): AgentPlan {
   }
 }
 
-function drawFramework(name: string, among: readonly string[], draw: Random): FrameworkPlan {
+function drawFramework(
+  name: string,
+  among: readonly string[],
+  pace: Pace,
+  draw: Random,
+): FrameworkPlan {
   const habit = pick(draw, habits)
+  const { idleFactor } = settingsOf({ pace })
   return {
     name,
     habit,
     // Nothing can be reserved for everybody.
     role: habit === 'keeping' ? pick(draw, roles.slice(1)) : pick(draw, among),
-    tasks: habit === 'bursty' ? 20 + draw.int(180) : 5 + draw.int(60),
-    everyMs: 200 + draw.int(4000),
-    runMsMax: pick(draw, [500, 5000, 30_000]),
+    tasks:
+      (habit === 'bursty' ? 20 + draw.int(180) : 5 + draw.int(60)) * (pace === 'brisk' ? 1 : 10),
+    everyMs: (200 + draw.int(4000)) * idleFactor,
+    runMsMax: pick(draw, [500, 5000, 30_000]) * idleFactor,
     killed: pick(draw, [0, 0.1, 0.5]),
   }
 }
 
-function drawWeather(draw: Random): Weather {
+/** Where it is calm one message in thousands is disturbed, and not one in tens. */
+function drawWeather(draw: Random, pace: Pace): Weather {
   const perhaps = (most: number) => (draw.int(2) === 0 ? 0 : draw.next() * most)
+  const rarely = (most: number) => perhaps(pace === 'brisk' ? most : most / 100)
   return {
     latencyMs: 0.1 + perhaps(5),
-    tail: perhaps(0.002),
-    drop: perhaps(0.02),
-    duplicate: perhaps(0.02),
-    reorder: perhaps(0.02),
+    tail: rarely(0.002),
+    drop: rarely(0.02),
+    duplicate: rarely(0.02),
+    reorder: rarely(0.02),
     commitMs: perhaps(20),
     diskMs: perhaps(20),
   }
 }
 
 /** In a third of the worlds nobody steers. */
-function drawOrders(draw: Random, { agents }: Hosts, chaosMs: number): Order[] {
+function drawOrders(
+  draw: Random,
+  { agents }: Hosts,
+  { chaosMs, pace }: Pick<Plan, 'chaosMs' | 'pace'>,
+): Order[] {
   const orders: Order[] = []
   if (draw.int(3) === 0) return orders
   const inForce = orderTypes.filter(() => draw.int(2) === 0)
-  const meanMs = pick(draw, [2000, 5000, 15_000])
+  const { idleFactor } = settingsOf({ pace })
+  const meanMs = pick(draw, [2000, 5000, 15_000]) * idleFactor
   if (inForce.length === 0) return orders
   for (let at = draw.int(meanMs); at < chaosMs; at += 1 + draw.int(2 * meanMs)) {
     orders.push({
       at,
-      forMs: 500 + draw.int(20_000),
+      forMs: (500 + draw.int(20_000)) * idleFactor,
       type: pick(draw, inForce),
       agent: pick(draw, agents).name,
       role: pick(draw, roles.slice(1)),

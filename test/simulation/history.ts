@@ -40,6 +40,8 @@ const lost: ReadonlySet<string> = new Set(['TASK_GONE', 'TASK_LOST', 'TASK_DROPP
 
 export class History {
   readonly tasks = new Map<string, TaskHistory>()
+  /** Those that have not ended. */
+  readonly #open = new Set<TaskHistory>()
   /** To whom each offer was made. */
   readonly #offers = new Map<string, string>()
   readonly #removed = new Set<string>()
@@ -58,23 +60,25 @@ export class History {
   }
 
   get unended(): TaskHistory[] {
-    return [...this.tasks.values()].filter(({ end }) => end === undefined)
+    return [...this.#open]
   }
 
   launched(task: Omit<TaskHistory, 'starts' | 'end' | 'lastState' | 'heard'>): void {
-    this.tasks.set(task.id, {
+    const launched: TaskHistory = {
       ...task,
       starts: 0,
       end: undefined,
       lastState: 'TASK_STAGING',
       heard: new Set(),
-    })
+    }
+    this.tasks.set(task.id, launched)
+    this.#open.add(launched)
   }
 
   /** A framework has ended itself: its tasks end with it, and nobody is told how. */
   tornDown(framework: string): void {
     for (const task of this.unended)
-      if (task.framework === framework) task.end = { state: 'TORN DOWN', uuid: '' }
+      if (task.framework === framework) this.#end(task, { state: 'TORN DOWN', uuid: '' })
   }
 
   /** An agent leaves the registry for maintenance; it may come back under its id. */
@@ -133,6 +137,7 @@ export class History {
       // Its agent has come back: from now on its word counts (failover.md §2.5).
       this.#mark('a task of a removed agent told again')
       task.end = undefined
+      this.#open.add(task)
     }
     if (terminalTaskStates.has(status.state)) this.#ended(task, status, uuid)
     else if (task.end !== undefined) {
@@ -148,10 +153,15 @@ export class History {
     this.#mark(state)
   }
 
+  #end(task: TaskHistory, end: NonNullable<TaskHistory['end']>): void {
+    task.end = end
+    this.#open.delete(task)
+  }
+
   #ended(task: TaskHistory, { state, reason }: TaskStatus, uuid: string): void {
     const before = task.end
     if (before === undefined) {
-      task.end = { state, uuid, ...(reason && { reason }) }
+      this.#end(task, { state, uuid, ...(reason && { reason }) })
       if (state === 'TASK_FINISHED' && task.starts === 0)
         throw new Violation('T2', `${task.id} finished and never ran`)
       if (state === 'TASK_DROPPED' && task.starts > 0)

@@ -18,8 +18,11 @@ export interface HostClock extends Clock {
   endProcess(): void
 }
 
-interface Timer {
-  readonly inner: TimerHandle
+/** Something to do, unless it is called off or the process dies before. */
+interface Turn {
+  readonly life: number
+  readonly run: () => void
+  inner: TimerHandle
   cancelled: boolean
 }
 
@@ -35,36 +38,30 @@ export function hostClock(truth: Clock, offsetMs: number, speed: number): HostCl
     if (paused) held.push(run)
     else run()
   }
+  const take = (turn: Turn) => {
+    if (paused) held.push(() => take(turn))
+    else if (!turn.cancelled && turn.life === life) turn.run()
+  }
   return {
     now: () => Math.round(truth.now() + offset),
     monotonic: () => truth.monotonic() * speed,
     setTimeout(run, delayMs) {
-      const own = life
-      const fire = () => {
-        if (!timer.cancelled && own === life) run()
-      }
-      const timer: Timer = {
-        cancelled: false,
-        inner: truth.setTimeout(() => whenRunning(fire), delayMs / speed),
-      }
-      return timer
+      const turn: Turn = { life, run, inner: undefined, cancelled: false }
+      turn.inner = truth.setTimeout(() => take(turn), delayMs / speed)
+      return turn
     },
     clearTimeout(handle) {
       if (handle === undefined) return
-      const timer = handle as Timer
-      timer.cancelled = true
-      truth.clearTimeout(timer.inner)
+      const turn = handle as Turn
+      turn.cancelled = true
+      truth.clearTimeout(turn.inner)
     },
     defer(run) {
-      const own = life
-      const turn = () =>
-        whenRunning(() => {
-          if (own === life) run()
-        })
+      const turn: Turn = { life, run, inner: undefined, cancelled: false }
       busyUntil = Math.max(busyUntil, truth.monotonic()) + turnMs
       const waitMs = busyUntil - truth.monotonic()
-      if (waitMs > 0) truth.setTimeout(turn, waitMs)
-      else truth.defer(turn)
+      if (waitMs > 0) truth.setTimeout(() => take(turn), waitMs)
+      else truth.defer(() => take(turn))
     },
     pause() {
       paused = true

@@ -20,6 +20,8 @@ export interface HostOptions {
   readonly clock: Clock
   readonly broker: MemoryBroker
   readonly log: Log
+  /** How long the keeper waits before it starts a program again that ended by itself, ms. */
+  readonly restartMs: number
   readonly offsetMs?: number
   readonly speed?: number
   /** How long one write to a store, or one call to the disk, may take, asked for each, ms. */
@@ -39,9 +41,6 @@ const capacity = 2 ** 40
 
 /** The longest time after which the broker notices that a host has no power, ms. */
 const noticeMsMax = 10_000
-
-/** How long the keeper waits before it starts a program again that ended by itself, ms. */
-const keeperMs = 1000
 
 export class SimulatedHost {
   readonly name: string
@@ -195,7 +194,7 @@ export class SimulatedHost {
     const life = this.#life
     this.#options.clock.setTimeout(() => {
       if (this.#wanted && life === this.#life) this.#begin()
-    }, keeperMs)
+    }, this.#options.restartMs)
   }
 
   #die(): void {

@@ -14,7 +14,7 @@ export function keptPlans(): string[] {
 }
 
 /** What plans do not say that were kept before there was such a thing. */
-const calm = { orders: [], lost: [], pendingBytesMax: 2 ** 26 }
+const calm = { pace: 'brisk', orders: [], lost: [], pendingBytesMax: 2 ** 26 }
 
 /** Reads a kept plan by its name, or any other by its path. */
 export function readPlan(name: string): Plan {

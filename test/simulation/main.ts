@@ -10,7 +10,7 @@
  */
 import { parseArgs } from 'node:util'
 import { hashElsewhere } from './again.ts'
-import { drawPlan, minutesDefault } from './draw.ts'
+import { drawPlan } from './draw.ts'
 import { type HuntOptions, huntMutants } from './hunt.ts'
 import { readPlan } from './kept-plans.ts'
 import { seedsMax } from './mutants.ts'
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   const { plan, seed, seeds, minutes, from, json, mutants, hash } = settings
   if (mutants) return hunt({ ...settings, seeds: seeds ?? seedsMax })
   if (plan !== undefined) return one(readPlan(plan), settings)
-  if (seed !== undefined) return one(drawPlan(seed, minutesDefault), settings)
+  if (seed !== undefined) return one(drawPlan(seed), settings)
   if (hash !== undefined) {
     process.stdout.write(`${(await run(drawPlan(hash))).hash}\n`)
     return 0

@@ -25,8 +25,14 @@ function heldBy(master: MasterState, subject: string, value: string): string {
       return String(master.weights.get(name) ?? 1)
     default:
       if (master.gone.has(name)) return 'gone'
+      if (value === 'gone' && isForgetful(master) && !master.agents.has(name)) return value
       // An agent that has left takes with it whether it was in service.
       if (value !== 'gone' && !master.agents.has(name)) return value
       return master.deactivated.has(name) ? 'out' : 'in'
   }
+}
+
+/** Who was gone for long enough is forgotten, within the run if that is not many hours. */
+function isForgetful({ options }: MasterState): boolean {
+  return options.registry_max_agent_age_ms < 86_400_000
 }

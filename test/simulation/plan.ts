@@ -5,6 +5,8 @@
  * Spec: simulation.md §3, §4-7, §12.
  */
 
+import type { Pace } from './pace.ts'
+
 /** How a framework behaves. */
 export const habits = [
   'steady',
@@ -144,6 +146,7 @@ export interface Order {
 
 export interface Plan {
   readonly seed: string
+  readonly pace: Pace
   /** Nodes of masters. */
   readonly masters: readonly string[]
   readonly leaseMs: number

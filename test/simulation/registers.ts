@@ -20,6 +20,7 @@ import type { Random } from '../../src/runtime/ports.ts'
 import { isLinearizable } from '../support/linearizability.ts'
 import { type Change, type Input, type Output, variable } from '../support/state-model.ts'
 import { Violation } from './history.ts'
+import { settingsOf } from './pace.ts'
 import type { Plan } from './plan.ts'
 
 const logId = 'state-log'
@@ -76,7 +77,8 @@ export class Registers {
   /** Asks for something now, and again after a while. */
   ask(client: Client, cx: Context): void {
     const { draw } = client
-    cx.after('next', 1 + draw.next() * pauseMs, () => this.ask(client, cx))
+    const { idleFactor } = settingsOf(this.#plan)
+    cx.after('next', 1 + draw.next() * pauseMs * idleFactor, () => this.ask(client, cx))
     if (this.isQuiet) return
     const name = variables[draw.int(variables.length)] as string
     const history = this.#histories.get(name) ?? []

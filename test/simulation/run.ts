@@ -7,6 +7,7 @@ import { copyMsMax } from './air.ts'
 import { buildCluster, type Cluster } from './cluster.ts'
 import { begin as beginFault } from './faults.ts'
 import { Violation } from './history.ts'
+import { settingsOf } from './pace.ts'
 import type { Plan } from './plan.ts'
 import { checkStep, scan } from './rules.ts'
 import { allVote, describeLeader, isFree, isWhole, openOperations, openTasks } from './views.ts'
@@ -25,6 +26,7 @@ export interface Result {
   readonly failure: Failure | undefined
   /** Over all that happened; equal for equal plans. */
   readonly hash: string
+  /** Timers that fired and turns that were deferred: the events of simulation.md §3. */
   readonly events: number
   readonly simulatedMs: number
   readonly cpuMs: number
@@ -47,7 +49,6 @@ export interface RunOptions {
 class Stop extends Error {}
 
 const bootMs = 60_000
-const settledMs = 180_000
 const scanMs = 1000
 
 export async function run(plan: Plan, options: RunOptions = {}): Promise<Result> {
@@ -74,7 +75,7 @@ export async function run(plan: Plan, options: RunOptions = {}): Promise<Result>
   return {
     failure,
     hash: trace.hash,
-    events: trace.events,
+    events: clock.turns,
     simulatedMs: clock.monotonic(),
     cpuMs: (user + system) / 1000,
     faults: progress.faults,
@@ -98,6 +99,7 @@ async function phases(
   untilMs: number,
 ): Promise<void> {
   const { clock, plan, hosts, frameworks } = cluster
+  const { settledMs, lookMs } = settingsOf(plan)
   let nextScan = 0
   const check = () => {
     if (cluster.trouble !== undefined) throw cluster.trouble
@@ -111,12 +113,15 @@ async function phases(
   }
   const until = async (what: string, holds: () => boolean, limitMs: number) => {
     let missed = false
+    let nextLook = 0
     const limit = clock.setTimeout(() => {
       missed = true
     }, limitMs)
     await clock.advanceUntil(() => {
       check()
-      return missed || holds()
+      if (missed || clock.monotonic() < nextLook) return missed
+      nextLook = clock.monotonic() + lookMs
+      return holds()
     }, limitMs + 1)
     clock.clearTimeout(limit)
     if (missed) throw new Violation(`L ${what}`, waitingFor(cluster, what, limitMs))
@@ -189,6 +194,8 @@ async function phases(
   for (const { framework } of frameworks) framework.driver?.suppress()
   await until('everything is free', () => isTidied(cluster) && isFree(cluster), settledMs)
   await until('the books agree', () => disagreement(cluster) === undefined, settledMs)
+  // What runs on a machine that is lost will never be told to end.
+  for (const name of plan.lost) hosts.get(name)?.crash()
   for (const host of [...hosts.values()].reverse()) {
     let stopped = false
     void host.stop().then(() => {

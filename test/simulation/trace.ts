@@ -16,22 +16,29 @@ export interface Trace {
 
 const linesKept = 200
 
+interface Entry {
+  readonly time: number
+  readonly sequence: number
+  readonly node: string
+  readonly kind: string
+  readonly what: string
+  readonly size: number | undefined
+}
+
 /** `print` gets every line as it comes. */
 export function trace(nowMs: () => number, print?: (line: string) => void): Trace {
   let hash = 0
   let events = 0
-  const ring: Array<() => string> = []
+  const ring: Entry[] = []
   return {
     note(node, kind, what, data) {
       const time = nowMs()
       const sequence = events++
       hash = crc32(`${time} ${node} ${kind} ${what}`, hash)
       if (data !== undefined) hash = crc32(data, hash)
-      const size = data?.length
-      const line = () =>
-        `${(time / 1000).toFixed(4).padStart(10)} #${sequence} ${node} ${kind} ${what}${size === undefined ? '' : ` ${size} B`}`
-      ring[sequence % linesKept] = line
-      print?.(line())
+      const entry = { time, sequence, node, kind, what, size: data?.length }
+      ring[sequence % linesKept] = entry
+      print?.(lineOf(entry))
     },
     get events() {
       return events
@@ -41,7 +48,12 @@ export function trace(nowMs: () => number, print?: (line: string) => void): Trac
     },
     get lines() {
       const first = events % linesKept
-      return [...ring.slice(first), ...ring.slice(0, first)].map((line) => line())
+      return [...ring.slice(first), ...ring.slice(0, first)].map(lineOf)
     },
   }
+}
+
+function lineOf({ time, sequence, node, kind, what, size }: Entry): string {
+  const bytes = size === undefined ? '' : ` ${size} B`
+  return `${(time / 1000).toFixed(4).padStart(10)} #${sequence} ${node} ${kind} ${what}${bytes}`
 }

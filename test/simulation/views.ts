@@ -50,11 +50,19 @@ export function isServing(host: SimulatedHost): boolean {
   return phase === 'DISCONNECTED' || phase === 'RUNNING'
 }
 
+/** Ids by the record that says so: a store replaces its records, and does not change them. */
+const idsOf = new WeakMap<Uint8Array, { readonly id: string | undefined }>()
+
 /** Id of the agent on a host, also while it is down: as its disk says. */
 export function agentIdOf({ storage }: SimulatedHost): string | undefined {
   const value = storage.contents(agentStore).get('agent')
-  const content = value && unseal('agent', value)
-  return content && (unpack(content) as AgentInfo).id?.value
+  if (value === undefined) return undefined
+  const known = idsOf.get(value)
+  if (known !== undefined) return known.id
+  const content = unseal('agent', value)
+  const id = content && (unpack(content) as AgentInfo).id?.value
+  idsOf.set(value, { id })
+  return id
 }
 
 /** Ids of unreachable agents that no host has: its disk was lost, or it never learnt the id. */

@@ -12,6 +12,7 @@ import { Abuser } from './abuse.ts'
 import { Executors, executorShare } from './executors.ts'
 import type { History } from './history.ts'
 import { Keeper } from './keeper.ts'
+import type { Settings } from './pace.ts'
 import type { FrameworkPlan } from './plan.ts'
 
 /** What a command does is in its variables; the simulated processes read them (`cluster.ts`). */
@@ -20,6 +21,7 @@ export const scriptVariable = 'SIMULATED_SCRIPT'
 
 export interface FrameworkOptions {
   readonly seed: string
+  readonly settings: Settings
   readonly history: History
   readonly clock: Clock
   /** Told of broken rules. */
@@ -69,11 +71,13 @@ export class Framework {
   /** Wants more from time to time, until it shall be quiet. */
   begin(): void {
     const { everyMs, habit, tasks } = this.plan
+    const { isReviving } = this.#options.settings
     const want = () => {
       if (this.#quiet) return
       const more = habit === 'bursty' ? 20 : 1 + this.#draw.int(3)
       this.#wanted += Math.max(0, Math.min(more, tasks - this.#launched - this.#wanted))
       this.#killSome()
+      if (isReviving && this.#wanted > 0) this.driver?.revive()
       this.#clock.setTimeout(want, everyMs)
     }
     want()
@@ -84,14 +88,20 @@ export class Framework {
     const turn = () => {
       if (this.#quiet) return
       act()
-      this.#clock.setTimeout(turn, 5000 + this.#draw.int(15_000))
+      this.#clock.setTimeout(turn, (5000 + this.#draw.int(15_000)) * idleFactor)
     }
-    this.#clock.setTimeout(turn, this.#draw.int(15_000))
+    const { idleFactor } = this.#options.settings
+    this.#clock.setTimeout(turn, this.#draw.int(15_000) * idleFactor)
   }
 
   /** Ends itself with all of its tasks; its next instance is another framework. */
   retire(): void {
     this.driver?.teardown()
+    this.#comeAnew()
+  }
+
+  /** It is over: by itself, or because it was away for longer than its failover time-out. */
+  #comeAnew(): void {
     this.#history.tornDown(this.id)
     this.#options.abandon(this.id)
     this.#generation++
@@ -114,6 +124,7 @@ export class Framework {
     this.driver = undefined
     this.keeper.forget()
     const { name, role } = this.plan
+    const { settings } = this.#options
     const open = this.#history.unended.filter(({ framework }) => framework === this.id)
     const options = {
       framework: {
@@ -121,7 +132,7 @@ export class Framework {
         user: 'nobody',
         id: { value: this.id },
         roles: [role],
-        failover_timeout: 1_000_000,
+        failover_timeout: settings.failoverSeconds,
         checkpoint: true,
         capabilities: [
           { type: 'MULTI_ROLE' as const },
@@ -130,10 +141,7 @@ export class Framework {
         ],
       },
       tasks: open.map(({ id, agentId }) => ({ taskId: id, agentId })),
-      retryMs: 50,
-      retryMsMax: 2000,
-      silenceMs: 5000,
-      reconcileEveryMs: 30_000,
+      ...settings.scheduler,
       callbacks: this.#callbacks(restart),
     }
     return [
@@ -165,8 +173,10 @@ export class Framework {
         if (habit !== 'slow') return
         return new Promise((resolve) => this.#clock.setTimeout(resolve, this.#draw.int(3000)))
       },
-      error: (_, driver) => {
-        if (driver === this.driver) restart()
+      error: ({ code }, driver) => {
+        if (driver !== this.driver) return
+        if (code === 'FRAMEWORK_REMOVED') this.#comeAnew()
+        restart()
       },
       operation: (status) => {
         this.#history.toldOfOperation(id, status)
@@ -213,7 +223,8 @@ export class Framework {
         continue
       }
       const tasks = this.#tasksFor(offer)
-      const refuse_seconds = this.#wanted > 0 ? 0.5 : 2
+      const { wanting, sated } = this.#options.settings.refuseSeconds
+      const refuse_seconds = this.#wanted > 0 ? wanting : sated
       if (tasks.length === 0) driver.decline([offer], { refuse_seconds })
       else if (this.plan.habit === 'executing')
         driver.accept([offer], [this.#executors.launch(offer, tasks)], { refuse_seconds })
