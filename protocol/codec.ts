@@ -79,7 +79,12 @@ export function formatOf(bytes: Uint8Array): Format {
  * count as not set; in JSON, bytes become Base64 text.
  */
 export function encode(value: unknown, format: Format = 'msgpack'): Uint8Array {
-  return format === 'json' ? textEncoder.encode(JSON.stringify(toJson(value))) : packr.pack(value)
+  return format === 'json' ? textEncoder.encode(encodeText(value)) : packr.pack(value)
+}
+
+/** The same as the text of JSON. */
+export function encodeText(value: unknown): string {
+  return JSON.stringify(toJson(value))
 }
 
 /** Decodes one payload. The error is a sentence; this never throws, whatever the bytes. */

@@ -13,7 +13,7 @@ import {
   type Result,
   subjects,
 } from '../../protocol/index.ts'
-import { answerList, continueList, encodeAnswer, type OpenLists } from '../../src/paging/index.ts'
+import { answerList, continueList, encodeAnswer, noLists } from '../../src/paging/index.ts'
 import type { Context, Delivery } from '../../src/runtime/index.ts'
 import {
   agentMetrics,
@@ -35,7 +35,7 @@ const listCalls = new Set<string>(
 
 /** Begins to listen, once the agent has an id. */
 export function listen(state: AgentState, cx: Context): void {
-  const lists: OpenLists = new Map()
+  const lists = noLists()
   let files = 0
   cx.subscribe(subjects(cx.cluster).agentCall(agentId(state)), (delivery) => {
     const { reply } = delivery
@@ -49,10 +49,12 @@ export function listen(state: AgentState, cx: Context): void {
     if (!parsed.ok) return respond(parsed)
     const call = parsed.value
     if ('page_token' in call) return respond(continueList(lists, call, format, cx))
-    const told = (document: object) =>
-      listCalls.has(call.type) ? answerList(lists, call, document, format, cx) : ok(document)
+    const tell = (document: object) => {
+      if (listCalls.has(call.type)) answerList(lists, call, document, format, cx, respond)
+      else respond(ok(document))
+    }
     const document = answer(state, call, cx)
-    if (document !== undefined) return respond(told(document))
+    if (document !== undefined) return tell(document)
     if (files >= filesMax) {
       return respond(fail('RATE_LIMITED', { sender: 'all operators', limit: filesMax }))
     }
@@ -63,7 +65,8 @@ export function listen(state: AgentState, cx: Context): void {
         files--
         if (!outcome.ok) return respond(fail('INTERNAL', { reason: outcome.error.message }))
         const { value } = outcome
-        respond(value.ok ? told(value.value) : value)
+        if (value.ok) tell(value.value)
+        else respond(value)
       },
     )
   })

@@ -61,7 +61,9 @@ function carryOut(
   cx: Context,
 ): Result<object, Failure> | undefined {
   const { type } = call
-  const listed = (answer: object) => answerList(state.lists, call, { type, ...answer }, format, cx)
+  const listed = (answer: object): undefined => {
+    answerList(state.lists, call, { type, ...answer }, format, cx, later)
+  }
   /** Answers with what is made of a look at the whole cluster. */
   const surveyed = (answer: (usage: Usage) => Generator<void, object>) => {
     const problem = surveyProblem(state)
@@ -69,7 +71,7 @@ function carryOut(
     survey(
       state,
       function* (usage) {
-        later(listed(yield* answer(usage)))
+        listed(yield* answer(usage))
       },
       cx,
     )
@@ -85,7 +87,7 @@ function carryOut(
     case 'GET_METRICS':
       return (
         surveyProblem(state) ??
-        tellMetrics(state, (metrics) => later(listed({ get_metrics: { metrics } })), cx)
+        tellMetrics(state, (metrics) => listed({ get_metrics: { metrics } }), cx)
       )
     case 'GET_MASTER':
       return ok({
@@ -173,7 +175,7 @@ function carryOut(
       return explainOffers(
         state,
         call.explain_offers,
-        (outcome) => later(outcome.ok ? listed(outcome.value) : outcome),
+        (outcome) => (outcome.ok ? listed(outcome.value) : later(outcome)),
         cx,
       )
     case 'RESCIND_OFFERS':

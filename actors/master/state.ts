@@ -26,7 +26,7 @@ import type {
 } from '../../protocol/v1/index.ts'
 import { machineKey } from '../../protocol/v1/index.ts'
 import type { RateLimits } from '../../protocol/v1/rate-limits.ts'
-import type { OpenLists } from '../../src/paging/index.ts'
+import { noLists, type OpenLists } from '../../src/paging/index.ts'
 import type { Resources } from '../../src/resources/index.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
 import { Interned } from './interning.ts'
@@ -266,7 +266,7 @@ export function newState(
     deactivated: new Set(),
     machines: new Map(),
     offersWatchedUntilMs: 0,
-    lists: new Map(),
+    lists: noLists(),
     surveys: { underWay: false, waiting: [] },
     counters: new Map(),
     nextAgent: 0,
