@@ -7,7 +7,10 @@
  *
  * `cycle` is a run over all agents with everything free, `idle` the run after it when nothing has changed,
  * and `opened` the run after one framework has revived its offers. Each case is measured in a process of
- * its own, after a warm-up.
+ * its own, after a warm-up; `cold` is the first run of that process, before the compiler has seen anything.
+ *
+ * No garbage collection is forced before a run that is timed: it would throw away with the worlds before
+ * what the compiler had made for them, which no master meets. Memory is that of one more world.
  */
 import { execFileSync } from 'node:child_process'
 import Table from 'cli-table3'
@@ -26,6 +29,8 @@ interface Figures {
   readonly agents: number
   readonly frameworks: number
   readonly addMs: number
+  /** The first run in a new process. */
+  readonly coldMs: number
   /** The first run; its offers are then given back as the case says. */
   readonly cycleMs: number
   /** CPU time of the same: steadier on a busy machine. */
@@ -41,44 +46,67 @@ interface Figures {
 const ROUNDS = 5
 const REFUSE_SECONDS = 365 * 24 * 3600
 
-async function measure(name: string, setting: Setting): Promise<Figures> {
-  const { frameworks, agents } = setting
+type WorldFigures = Omit<Figures, 'coldMs' | 'heapMiB'>
+
+async function measure(name: string, setting: Setting): Promise<WorldFigures> {
+  return inWorld(setting, (world) => measureIn(world, name, setting))
+}
+
+/** What a world has taken of the heap when it has been through everything, MiB. */
+async function memoryOf(name: string, setting: Setting): Promise<number> {
+  // What the worlds before have left takes a second collection.
+  await heapMiB()
   const before = await heapMiB()
+  return inWorld(setting, async (world) => {
+    await measureIn(world, name, setting)
+    return (await heapMiB()) - before
+  })
+}
+
+async function inWorld<T>(setting: Setting, use: (world: AllocatorWorld) => Promise<T>) {
   const world = await allocatorWorld(setting.options)
   try {
-    if (setting.prepare !== undefined) world.turn(setting.prepare)
-    await world.addFrameworks(frameworks)
-    // Not active at first, so that the first run finds everything free.
-    const addMs = await world.addAgents(agents.map((agent) => ({ ...agent, active: false })))
-    for (const { agent_id } of agents) world.send(ActivateAgent, { agent_id })
-    await world.handled()
-    const first = await world.cycle()
-    if (setting.declined) await declineAll(world, first.shares)
-    const idle = await rounds(() => world.cycle())
-    const [reviving] = frameworks
-    const opened = await rounds(async () => {
-      const { framework_id } = reviving!
-      const cycle = await world.cycle(() => world.send(ReviveOffers, { framework_id, roles: [] }))
-      if (setting.declined) await world.giveBack(cycle.shares, REFUSE_SECONDS)
-      return cycle
-    })
-    const all = [first, ...idle, ...opened]
-    return {
-      name,
-      agents: agents.length,
-      frameworks: frameworks.length,
-      addMs,
-      cycleMs: first.ms,
-      cycleCpuMs: first.cpuMs,
-      offers: first.shares.length,
-      idleMs: median(idle.map(({ ms }) => ms)),
-      openedMs: median(opened.map(({ ms }) => ms)),
-      turnMsMax: Math.max(...all.map(({ turnMsMax }) => turnMsMax)),
-      turnCpuMsMax: Math.max(...all.map(({ turnCpuMsMax }) => turnCpuMsMax)),
-      heapMiB: (await heapMiB()) - before,
-    }
+    return await use(world)
   } finally {
     await world.stop()
+  }
+}
+
+async function measureIn(
+  world: AllocatorWorld,
+  name: string,
+  setting: Setting,
+): Promise<WorldFigures> {
+  const { frameworks, agents } = setting
+  if (setting.prepare !== undefined) world.turn(setting.prepare)
+  await world.addFrameworks(frameworks)
+  // Not active at first, so that the first run finds everything free.
+  const addMs = await world.addAgents(agents.map((agent) => ({ ...agent, active: false })))
+  for (const { agent_id } of agents) world.send(ActivateAgent, { agent_id })
+  await world.handled()
+  const first = await world.cycle()
+  if (setting.declined) await declineAll(world, first.shares)
+  const idle = await rounds(() => world.cycle())
+  const [reviving] = frameworks
+  const opened = await rounds(async () => {
+    const { framework_id } = reviving!
+    const cycle = await world.cycle(() => world.send(ReviveOffers, { framework_id, roles: [] }))
+    if (setting.declined) await world.giveBack(cycle.shares, REFUSE_SECONDS)
+    return cycle
+  })
+  const all = [first, ...idle, ...opened]
+  return {
+    name,
+    agents: agents.length,
+    frameworks: frameworks.length,
+    addMs,
+    cycleMs: first.ms,
+    cycleCpuMs: first.cpuMs,
+    offers: first.shares.length,
+    idleMs: median(idle.map(({ ms }) => ms)),
+    openedMs: median(opened.map(({ ms }) => ms)),
+    turnMsMax: Math.max(...all.map(({ turnMsMax }) => turnMsMax)),
+    turnCpuMsMax: Math.max(...all.map(({ turnCpuMsMax }) => turnCpuMsMax)),
   }
 }
 
@@ -117,6 +145,7 @@ function tableOf(figures: readonly Figures[]): string {
     ['case', ({ name }) => name],
     ['agents x frameworks', (one) => `${one.agents} x ${one.frameworks}`],
     ['add ms', ({ addMs }) => ms(addMs)],
+    ['cold ms', ({ coldMs }) => ms(coldMs)],
     ['cycle ms', ({ cycleMs }) => ms(cycleMs)],
     ['CPU ms', ({ cycleCpuMs }) => ms(cycleCpuMs)],
     ['target', (one) => ms(caseOf(one)?.target?.cycleMs)],
@@ -144,16 +173,17 @@ const only = process.argv.find((arg) => arg.startsWith('--case='))
 if (only !== undefined) {
   const chosen = cases.find(({ name }) => name === only.slice('--case='.length))
   if (chosen === undefined) throw new Error(`there is no case ${only}`)
+  const { cycleMs: coldMs } = await measure(chosen.name, await chosen.setting(scale))
   // The first worlds warm the compiler up, as a master is that has run for a minute.
-  do await measure(chosen.name, await chosen.setting(Math.max(scale, 2)))
-  while (cpuMs() < warmUpMs)
-  const figures: Figures[] = []
+  while (cpuMs() < warmUpMs) await measure(chosen.name, await chosen.setting(Math.max(scale, 2)))
+  const figures: WorldFigures[] = []
   for (let i = 0; i < worlds; i++) {
     figures.push(await measure(chosen.name, await chosen.setting(scale)))
   }
   // A world has one first run: that of the median world counts.
   figures.sort((a, b) => a.cycleMs - b.cycleMs)
-  process.stdout.write(JSON.stringify(figures[worlds >> 1]))
+  const inHeap = await memoryOf(chosen.name, await chosen.setting(scale))
+  process.stdout.write(JSON.stringify({ ...figures[worlds >> 1]!, coldMs, heapMiB: inHeap }))
 } else {
   const figures = cases.map(({ name }) => measureApart(name))
   if (process.argv.includes('--json'))
