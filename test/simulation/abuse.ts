@@ -27,7 +27,7 @@ export class Abuser {
     const [task] = tasks
     if (task !== undefined) this.#stale.push([offer, task])
     if (this.#stale.length > staleMax) this.#stale.shift()
-    switch (this.#draw.int(10)) {
+    switch (this.#draw.int(11)) {
       case 0:
         // The same offer once more.
         if (task !== undefined) driver.launch([offer], [this.#copyOf(task)])
@@ -63,9 +63,20 @@ export class Abuser {
         // Perhaps there is such an offer, and it is another framework's.
         driver.accept([{ ...offer, id: { value: this.#near(offer.id.value) } }], [])
         break
+      case 9:
+        this.#impersonate(driver)
+        break
       default:
         driver.reconcile()
     }
+  }
+
+  /** On its own subject, as if it were another. */
+  #impersonate(driver: Driver): void {
+    const framework_id = { value: 'framework-1-id' }
+    const task_id = { value: 'framework-1.0' }
+    if (this.#draw.int(2) === 0) driver.call({ type: 'TEARDOWN', framework_id })
+    else driver.call({ type: 'KILL', framework_id, kill: { task_id } })
   }
 
   /** An id that a master has given shortly before or after: it numbers its offers. */

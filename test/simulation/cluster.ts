@@ -5,6 +5,7 @@
 import Value from 'typebox/value'
 import agentModule, { type AgentOptions } from '../../actors/agent/index.ts'
 import masterModule, { type MasterOptions } from '../../actors/master/index.ts'
+import { defaultCluster } from '../../protocol/subjects.ts'
 import type { NodeModule } from '../../src/runtime/module.ts'
 import { stream, type VirtualClock, virtualClock } from '../../src/runtime/ports/index.ts'
 import type { Behaviour } from '../../src/runtime/ports/memory-processes.ts'
@@ -15,6 +16,7 @@ import { type ExecutorManners, type ExecutorOptions, SimulatedExecutor } from '.
 import { mannersVariable } from './executors.ts'
 import { History } from './history.ts'
 import { SimulatedHost } from './host.ts'
+import { InstanceHistory } from './instance-rules.ts'
 import { Operators } from './operators.ts'
 import { settingsOf } from './pace.ts'
 import type { AgentPlan, FrameworkPlan, Plan } from './plan.ts'
@@ -61,6 +63,8 @@ const agentDirectory = '/a'
 /** Between two letters of a host (S2) in a brisk world, ms at most. */
 const letterMs = 2000
 
+const frameworkSubjects = `${defaultCluster}.framework.`
+
 export function buildCluster(plan: Plan, print?: (line: string) => void): Cluster {
   const clock = virtualClock()
   const settings = settingsOf(plan)
@@ -76,9 +80,12 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     pendingBytesMax: plan.pendingBytesMax,
     latencyMs: (from, to) => air.latencyMs(from, to),
   })
+  const streams = new InstanceHistory()
   const traceMessages = () =>
     broker.drop(({ from, to, subject, data }) => {
       happened.note(from, 'says', `${subject} to ${to}`, data)
+      if (subject.startsWith(frameworkSubjects) && subject.endsWith('.event'))
+        reporting(() => streams.said(subject, data))
       return false
     })
   traceMessages()
@@ -150,13 +157,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
           ports,
         ),
     })
-    const started = (task: string) => {
-      try {
-        history.started(task, name)
-      } catch (error) {
-        report(error)
-      }
-    }
+    const started = (task: string) => reporting(() => history.started(task, name))
     const draw = stream(plan.seed, 'executors', name)
     const transport = broker.transport(name)
     host.processes.script(
@@ -208,6 +209,14 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
 
   const report = (error: unknown) => {
     self.trouble ??= error as Error
+  }
+  /** Runs what may find a broken rule where nobody could catch it. */
+  const reporting = (run: () => void) => {
+    try {
+      run()
+    } catch (error) {
+      report(error)
+    }
   }
   const registers = new Registers(plan, mark)
   const replicas = plan.masters.join(',')

@@ -42,8 +42,8 @@ export class History {
   readonly tasks = new Map<string, TaskHistory>()
   /** Those that have not ended. */
   readonly #open = new Set<TaskHistory>()
-  /** To whom each offer was made. */
-  readonly #offers = new Map<string, string>()
+  /** To whom each offer was made, and which instance was told. */
+  readonly #offers = new Map<string, readonly [framework: string, instance: object]>()
   readonly #removed = new Set<string>()
   /** Called with each noteworthy thing. */
   readonly #mark: (situation: string) => void
@@ -91,14 +91,19 @@ export class History {
     return end?.reason === 'REASON_AGENT_REMOVED' || this.#removed.has(agentId)
   }
 
-  /** A4: ids of offers are unique for ever; the broker may deliver one twice. */
-  offered(framework: string, offers: readonly Offer[]): void {
+  /**
+   * A4: ids of offers are unique for ever; the broker may deliver one twice. M2: of the instances of a
+   * framework one is told.
+   */
+  offered(framework: string, instance: object, offers: readonly Offer[]): void {
     for (const { id } of offers) {
-      const other = this.#offers.get(id.value)
-      if (other === framework) this.#mark('an offer delivered again')
-      else if (other !== undefined)
+      const [other = framework, told = instance] = this.#offers.get(id.value) ?? []
+      if (other !== framework)
         throw new Violation('A4', `offer ${id.value} was made to ${other}, and to ${framework}`)
-      this.#offers.set(id.value, framework)
+      if (told !== instance)
+        throw new Violation('M2', `offer ${id.value} is told to two instances of ${framework}`)
+      if (this.#offers.has(id.value)) this.#mark('an offer delivered again')
+      else this.#offers.set(id.value, [framework, instance])
     }
   }
 

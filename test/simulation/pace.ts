@@ -52,8 +52,6 @@ const settings: Readonly<Record<Pace, Settings>> = {
       executor_shutdown_grace_ms: 1000,
       executor_registration_timeout_ms: 10_000,
       executor_heartbeat_ms: 3000,
-      executor_registration_timeout_ms: 10_000,
-      executor_heartbeat_ms: 3000,
     },
     scheduler: { retryMs: 50, retryMsMax: 2000, silenceMs: 5000, reconcileEveryMs: 30_000 },
     failoverSeconds: 1_000_000,

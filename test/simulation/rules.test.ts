@@ -2,14 +2,16 @@
 import { recordKey } from '../../actors/log/records.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { Registry, RegistryOperation } from '../../protocol/registrar.ts'
-import type { Resource, Task } from '../../protocol/v1/index.ts'
+import type { Offer, Resource, Task } from '../../protocol/v1/index.ts'
 import { seal } from '../../src/storage/sealed-store.ts'
 import { assert, suite } from '../support/suite.ts'
 import { CallHistory } from './call-rules.ts'
-import { Violation } from './history.ts'
+import { History, Violation } from './history.ts'
+import { checkOver, InstanceHistory } from './instance-rules.ts'
 import { LogHistory } from './log-rules.ts'
 import { checkCodec } from './message-log.ts'
 import { checkHands, checkReserved, type Hand, type Offered, RoleLimits } from './offer-rules.ts'
+import { Refusals } from './refusal-rules.ts'
 import { RegistryHistory } from './registry-rules.ts'
 import { ReignHistory } from './reign-rules.ts'
 import { UpdateHistory } from './update-rules.ts'
@@ -218,6 +220,22 @@ test('above its limit a role is offered nothing new', () => {
   )
 })
 
+test('only itself, or an operator, ends a framework', () => {
+  const calls = new CallHistory()
+  const teardown = (framework_id: string) =>
+    encode({ type: 'TEARDOWN', framework_id: { value: framework_id } })
+  // As if it were another: the subject counts.
+  calls.heard({ subject: 'meseta.framework.F.call', data: teardown('G') })
+  calls.removed('F')
+  assert.is(
+    broken(() => calls.removed('G')),
+    'X1',
+  )
+  const asked = { type: 'TEARDOWN', teardown: { framework_id: { value: 'G' } } }
+  calls.heard({ subject: 'meseta.master.call', data: encode(asked) })
+  calls.removed('G')
+})
+
 test('only its own framework has a task killed', () => {
   const calls = new CallHistory()
   const call = (framework_id: string, task: string) =>
@@ -232,6 +250,63 @@ test('only its own framework has a task killed', () => {
   assert.is(
     broken(() => calls.killed('F', 'other')),
     'X1',
+  )
+})
+
+test('events go to the newest stream, offers to one instance, and who is over stays so', () => {
+  const streams = new InstanceHistory()
+  const event = (stream_id: string) => encode({ type: 'HEARTBEAT', epoch: 1, stream_id })
+  streams.said('F', event('1-9'))
+  streams.said('F', event('1-10'))
+  streams.said('F', event('2-1'))
+  // Held back on its way until another led; who gets it passes it over.
+  streams.said('F', event('1-10'))
+  streams.said('F', event('2-2'))
+  assert.is(
+    broken(() => streams.said('F', event('2-1'))),
+    'M2',
+  )
+  const history = new History(() => undefined)
+  const [one, other] = [{}, {}]
+  const offer = { id: { value: 'O' } } as Offer
+  history.offered('F', one, [offer])
+  history.offered('F', one, [offer])
+  assert.is(
+    broken(() => history.offered('F', other, [offer])),
+    'M2',
+  )
+  checkOver(new Map([['F', {}]]), ['G'])
+  assert.is(
+    broken(() => checkOver(new Map([['F', {}]]), ['F'])),
+    'M3',
+  )
+})
+
+test('what was refused or suppressed is not offered', () => {
+  const share = (value: number) => ({
+    framework_id: 'F',
+    role: 'eng',
+    agent_id: 'a',
+    resources: [cpus(value)],
+  })
+  const refusals = new Refusals()
+  refusals.refused(share(2), 5000, 0)
+  // Made before the refusal was heard; more than was refused; to others; and after its end.
+  refusals.allocated(share(2), 500)
+  refusals.allocated(share(3), 2000)
+  refusals.allocated({ ...share(1), framework_id: 'G' }, 2000)
+  refusals.allocated(share(2), 5000)
+  assert.is(
+    broken(() => refusals.allocated(share(1), 2000)),
+    'A6',
+  )
+  refusals.revived('F')
+  refusals.allocated(share(1), 2000)
+  refusals.suppressed('F', [], 2000)
+  refusals.allocated(share(1), 2500)
+  assert.is(
+    broken(() => refusals.allocated(share(1), 4000)),
+    'A6',
   )
 })
 

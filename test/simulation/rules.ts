@@ -5,6 +5,7 @@
 import { agentShares } from '../../actors/master/shares.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
+import { checkOver } from './instance-rules.ts'
 import { checkLogs } from './log-rules.ts'
 import {
   checkHands,
@@ -63,7 +64,7 @@ function checkAgents({ plan, agents, history }: Cluster): void {
   }
 }
 
-/** A1, A2, A5-A7, M1, T5: what the leader has of agents. */
+/** A1, A2, A5-A7, M1, M3, T5: what the leader has of agents and frameworks. */
 function checkBooks(cluster: Cluster): void {
   const leader = leaderOf(cluster)
   if (leader === undefined) return
@@ -88,6 +89,7 @@ function checkBooks(cluster: Cluster): void {
     offered.push(...onOffer)
   }
   checkInService(master)
+  checkOver(master.frameworks, master.completedFrameworks.keys())
   const limited = [...master.quotas].map(([role, { limits = {} }]) => [role, limits] as const)
   limits.check(new Map(limited), used, offered, host.clock.monotonic())
   reigns.admits({ admitted: master.agents.keys(), gone: master.gone.keys() })

@@ -2,21 +2,31 @@
 import type { Calls } from '../../actors/master/internal.ts'
 import type { MasterState } from '../../actors/master/state.ts'
 import type { RegistrarState } from '../../actors/registrar/state.ts'
-import type { AcknowledgeUpdate, KillTask, RunTasks } from '../../protocol/agent.ts'
+import type {
+  AcknowledgeUpdate,
+  KillTask,
+  RunTasks,
+  ShutdownFramework,
+} from '../../protocol/agent.ts'
 import { CLOCK_DRIFT } from '../../protocol/log.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { ApplyRegistry, Registry } from '../../protocol/registrar.ts'
 import type { ForwardUpdate } from '../../protocol/updates.ts'
+import { allocationWatchers } from './allocation-watchers.ts'
 import { CallHistory } from './call-rules.ts'
 import type { Cluster } from './cluster.ts'
 import type { SimulatedHost } from './host.ts'
 import { logWatchers } from './log-watchers.ts'
 import { MessageLog, type Watcher } from './message-log.ts'
 import { RoleLimits } from './offer-rules.ts'
+import { type Settings, settingsOf } from './pace.ts'
 import { RegistryHistory } from './registry-rules.ts'
 import { ReignHistory } from './reign-rules.ts'
 import { UpdateHistory } from './update-rules.ts'
 import { agentStateOf, stateOf } from './views.ts'
+
+/** Longer than any run, s. */
+const dayS = 86_400
 
 /** Of one run. */
 export interface Watched {
@@ -41,8 +51,9 @@ export function watch(cluster: Cluster): Watched {
   const watchers = new Map<string, Watcher>([
     ...registryWatchers(cluster, histories.registry, histories.reigns),
     ...agentWatchers(histories.updates, histories.reigns),
-    ...callWatchers(new CallHistory()),
+    ...callWatchers(new CallHistory(), settingsOf(cluster.plan)),
     ...logWatchers(cluster),
+    ...allocationWatchers(),
   ])
   new MessageLog(cluster, watchers)
   known.set(cluster, histories)
@@ -119,7 +130,9 @@ function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[str
   ]
 }
 
-function callWatchers(calls: CallHistory): Array<[string, Watcher]> {
+function callWatchers(calls: CallHistory, { failoverSeconds }: Settings): Array<[string, Watcher]> {
+  // Where a framework may be away for too long, its end need not be asked for.
+  const isEndAsked = failoverSeconds > dayS
   return [
     [
       'CALLS',
@@ -132,6 +145,13 @@ function callWatchers(calls: CallHistory): Array<[string, Watcher]> {
       (_, { body }) => {
         const { framework_id, task_id } = body as Payload<typeof KillTask>
         calls.killed(framework_id.value, task_id.value)
+      },
+    ],
+    [
+      'SHUTDOWN_FRAMEWORK',
+      (_, { body }) => {
+        const { framework_id } = body as Payload<typeof ShutdownFramework>
+        if (isEndAsked) calls.removed(framework_id.value)
       },
     ],
   ]

@@ -156,7 +156,7 @@ export class Framework {
     const { habit } = this.plan
     return {
       offers: (offers, driver) => {
-        this.#watch(() => this.#history.offered(id, offers))
+        this.#watch(() => this.#history.offered(id, driver, offers))
         if (driver !== this.driver) driver.decline(offers)
         else if (habit !== 'hoarding' || this.#quiet) this.#use(offers, driver)
         else this.#hoard(offers)
