@@ -17,11 +17,20 @@ import {
 /** The broker is away, or stands still, no longer than this, ms. */
 const brokerMsMax = 10_000
 
-/** Mean times between two faults, ms, and how long they last: from 10 ms on, so many powers of ten. */
-const rhythms: Readonly<Record<Pace, { meanMs: readonly number[]; decades: number }>> = {
-  brisk: { meanMs: [1000, 2000, 5000, 15_000], decades: 3.3 },
-  real: { meanMs: [120_000, 300_000, 900_000], decades: 5 },
+interface Rhythm {
+  /** Between two faults, ms. */
+  readonly meanMs: readonly number[]
+  /** How long they last: from 10 ms on, so many powers of ten. */
+  readonly decades: number
+  /** How long somebody stands still or is not heard at the most, ms: others go on without him meanwhile. */
+  readonly heldMsMax: number
 }
+
+const rhythms: Readonly<Record<Pace, Rhythm>> = {
+  brisk: { meanMs: [1000, 2000, 5000, 15_000], decades: 3.3, heldMsMax: 30_000 },
+  real: { meanMs: [120_000, 300_000, 900_000], decades: 5, heldMsMax: 300_000 },
+}
+const holding: ReadonlySet<string> = new Set<HostFault>(['clog', 'pause'])
 
 const ways: readonly Way[] = ['both', 'out', 'in']
 
@@ -39,7 +48,8 @@ export function drawFaults(
   if (kinds.length === 0) return faults
   for (let at = draw.int(meanMs); at < chaosMs; at += 1 + draw.int(2 * meanMs)) {
     const type = pick(draw, kinds)
-    const forMs = Math.round(10 ** (1 + rhythm.decades * draw.next()))
+    const usualMs = Math.round(10 ** (1 + rhythm.decades * draw.next()))
+    const forMs = holding.has(type) ? draw.int(rhythm.heldMsMax) : usualMs
     if (type === 'cut') faults.push(...drawCuts(draw, hosts, { at, forMs }))
     else if (type === 'broker' || type === 'freeze')
       faults.push({ at, forMs: Math.min(forMs, brokerMsMax), type })
@@ -47,7 +57,7 @@ export function drawFaults(
       const struck = strikable(type, hosts, victims)
       if (struck.length === 0) continue
       // One host of many leads, and much can go wrong only there.
-      const isLeader = draw.int(4) === 0 && hosts.masters.every((name) => struck.includes(name))
+      const isLeader = draw.int(3) === 0 && hosts.masters.every((name) => struck.includes(name))
       const node = isLeader ? theLeader : pick(draw, struck)
       faults.push({ at, forMs, type, node, ...(type === 'clog' && { way: pick(draw, ways) }) })
     }

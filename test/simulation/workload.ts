@@ -158,8 +158,10 @@ export class Framework {
       offers: (offers, driver) => {
         this.#watch(() => this.#history.offered(id, driver, offers))
         if (driver !== this.driver) driver.decline(offers)
-        else if (habit !== 'hoarding' || this.#quiet) this.#use(offers, driver)
-        else this.#hoard(offers)
+        else if (this.#quiet) this.#use(offers, driver)
+        else if (habit === 'hoarding') this.#hold(offers, 2000 + this.#draw.int(8000))
+        else if (habit === 'slow') this.#hold(offers, this.#draw.int(3000))
+        else this.#use(offers, driver)
       },
       rescinded: (offerId) => {
         this.#held = this.#held.filter(({ id }) => id.value !== offerId)
@@ -201,10 +203,9 @@ export class Framework {
     }
   }
 
-  /** Holds what it gets for a while, then uses it all, stale or not. */
-  #hoard(offers: readonly Offer[]): void {
-    if (this.#held.length === 0)
-      this.#clock.setTimeout(() => this.#letGo(), 2000 + this.#draw.int(8000))
+  /** Holds what it gets for so long, then uses it all, stale or not. */
+  #hold(offers: readonly Offer[], forMs: number): void {
+    if (this.#held.length === 0) this.#clock.setTimeout(() => this.#letGo(), forMs)
     this.#held.push(...offers)
   }
 
