@@ -12,6 +12,7 @@ import type {
   Unavailability,
 } from '../../protocol/v1/index.ts'
 import { type Resources, toWire } from '../../src/resources/index.ts'
+import { Slab } from './slab.ts'
 import type { Framework, MasterState, Offer } from './state.ts'
 
 /** The fields of an offer that only its agent decides. */
@@ -21,8 +22,10 @@ export function encodeAgentPart(
 ): Fields {
   const { count, bytes } = encodeFields(agentPart(info, unavailability))
   // Kept as long as the agent: as a view it would keep all of the encoder's buffer, some 8 KiB, with it.
-  return { count, bytes: new Uint8Array(bytes) }
+  return { count, bytes: agentParts.keep(bytes) }
 }
+
+const agentParts = new Slab()
 
 function agentPart(
   { id, hostname, attributes, domain }: AgentInfo,
