@@ -51,7 +51,10 @@ export interface Arrival {
   readonly executors: readonly RunningExecutor[]
 }
 
-/** Registers an agent that is not in the books, with its tasks and executors. */
+/**
+ * Registers an agent that is not in the books, with its tasks and executors. The caller lets the allocator
+ * know of it, by `enterAllocator`.
+ */
 export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Agent {
   const { report, pid } = arrival
   const { agent_info: info, version } = report
@@ -90,7 +93,6 @@ export function addAgent(state: MasterState, arrival: Arrival, cx: Context): Age
     addExecutor(agent, framework_id.value, executor_info)
   }
   learnOperations(state, agent, arrival.operations)
-  enterAllocator(state, agent, cx)
   startPings(state, agent, cx)
   count(state, 'master/agents_added')
   const body = { agent: agentDocument(state, agent) }
@@ -116,10 +118,15 @@ export function capabilitiesOf({ capabilities }: Report): readonly AgentCapabili
   return capabilities ?? CAPABILITIES
 }
 
-/** The allocator learns an agent with all that is used on it. */
-function enterAllocator(state: MasterState, agent: Agent, cx: Context): void {
+/** The allocator learns agents with all that is used on them. */
+export function enterAllocator(state: MasterState, agents: readonly Agent[], cx: Context): void {
+  if (agents.length === 0) return
+  cx.send(state.allocator, AddAgents, { agents: agents.map((agent) => entryOf(state, agent)) })
+}
+
+function entryOf(state: MasterState, agent: Agent): Payload<typeof AddAgents>['agents'][number] {
   const { hostname, attributes = [], domain } = agent.info
-  const entry: Payload<typeof AddAgents>['agents'][number] = {
+  return {
     agent_id: agent.id,
     hostname,
     attributes,
@@ -131,14 +138,13 @@ function enterAllocator(state: MasterState, agent: Agent, cx: Context): void {
     ...(agent.unavailability !== undefined && { unavailability: agent.unavailability }),
     used: agentShares(agent),
   }
-  cx.send(state.allocator, AddAgents, { agents: [entry] })
 }
 
 /** The same for an agent that turned out to use what was never offered. */
 export function reenterAllocator(state: MasterState, agent: Agent, cx: Context): void {
   rescindOffers(state, [...agent.offers], cx)
   cx.send(state.allocator, RemoveAgent, { agent_id: agent.id })
-  enterAllocator(state, agent, cx)
+  enterAllocator(state, [agent], cx)
 }
 
 export function addExecutor(agent: Agent, frameworkId: string, info: ExecutorInfo): void {

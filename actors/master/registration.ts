@@ -5,9 +5,10 @@ import { failure } from '../../protocol/errors.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { RegistryOperation } from '../../protocol/registrar.ts'
 import { type Context, deepFreeze, nameOf } from '../../src/runtime/index.ts'
-import { addAgent, removeAgent } from './agents.ts'
+import { type Admission, nextBatch } from './admission.ts'
+import { addAgent, enterAllocator, removeAgent } from './agents.ts'
 import { announce } from './events.ts'
-import { internReport } from './interning.ts'
+import { internReport, type Report } from './interning.ts'
 import { store } from './registry.ts'
 import { adoptReport } from './reports.ts'
 import { type Agent, downProblem, type MasterState, newAgentId } from './state.ts'
@@ -28,8 +29,13 @@ export function registerAgent(
   said: Payload<typeof RegisterAgent>,
   cx: Context,
 ): void {
-  const report = internReport(state.interned, said)
   const pid = cx.from
+  const pending = state.admissions.pending.get(pid)
+  if (pending !== undefined) {
+    pending.held.push(cx.hold())
+    return
+  }
+  const report = internReport(state.interned, said)
   const known = state.agentsByPid.get(pid)
   if (known?.connected && isAnswerEnough(known, report.resource_version)) {
     if (known.resourceVersion !== report.resource_version) {
@@ -43,29 +49,68 @@ export function registerAgent(
     refuseAgent(state, objection, cx)
     return
   }
-  if (state.registering.has(pid)) return
-  state.registering.add(pid)
-  const held = cx.hold()
+  admit(state, report, cx)
+}
+
+function admit(state: MasterState, report: Report, cx: Context): void {
+  const pid = cx.from
   // A former life of the same actor: it would have re-registered as that agent if it could.
   const namesake = state.agentsByName.get(nameOf(pid))
   const former = namesake && !state.transitions.has(namesake.id) ? namesake : undefined
-  const id = newAgentId(state)
+  if (former !== undefined) state.transitions.set(former.id, 'removing')
   // Frozen, so that the registrar has no copy of its own.
-  const info = deepFreeze({ ...report.agent_info, id: { value: id } })
-  const operations: RegistryOperation[] = [{ type: 'ADMIT_AGENT', agent_info: info }]
-  if (former !== undefined) {
-    state.transitions.set(former.id, 'removing')
-    operations.unshift({ type: 'REMOVE_AGENT', agent_id: { value: former.id } })
+  const info = deepFreeze({ ...report.agent_info, id: { value: newAgentId(state) } })
+  const admission = { pid, report, info, former, held: [cx.hold()] }
+  state.admissions.pending.set(pid, admission)
+  state.admissions.waiting.push(admission)
+  writeAdmissions(state, cx)
+}
+
+/** As many of those that wait as may be under way. */
+function writeAdmissions(state: MasterState, cx: Context): void {
+  const { admissions } = state
+  for (;;) {
+    const batch = nextBatch(admissions)
+    if (batch.length === 0) return
+    admissions.writes++
+    store(state, operationsFor(batch), cx, (applied) => {
+      admissions.writes--
+      const admitted = applied.slice(-batch.length)
+      const agents = batch.flatMap((each, i) => enterBooks(state, each, admitted[i] === true, cx))
+      enterAllocator(state, agents, cx)
+      writeAdmissions(state, cx)
+    })
   }
-  store(state, operations, cx, (applied) => {
-    state.registering.delete(pid)
-    if (former !== undefined) leave(state, former, 'a new agent registered at its address', cx)
-    if (applied.at(-1) !== true) return
-    cx.answer(held, registered(state, id))
-    const whole = { ...report, agent_info: info }
-    addAgent(state, { report: whole, pid, tasks: [], executors: [], operations: [] }, cx)
-    cx.log('info', 'agent registered', { agent: id, hostname: info.hostname })
-  })
+}
+
+/** One for each admission at the end, in their order. */
+function operationsFor(batch: readonly Admission[]): RegistryOperation[] {
+  const removals = batch.flatMap(({ former }): RegistryOperation[] =>
+    former === undefined ? [] : [{ type: 'REMOVE_AGENT', agent_id: { value: former.id } }],
+  )
+  return [
+    ...removals,
+    ...batch.map(({ info }) => ({ type: 'ADMIT_AGENT' as const, agent_info: info })),
+  ]
+}
+
+/** The registry has it: so have the books, and it is answered. */
+function enterBooks(
+  state: MasterState,
+  { pid, report, info, former, held }: Admission,
+  admitted: boolean,
+  cx: Context,
+): Agent[] {
+  state.admissions.pending.delete(pid)
+  if (former !== undefined) leave(state, former, 'a new agent registered at its address', cx)
+  if (!admitted) return []
+  const { value: id } = info.id!
+  for (const each of held) cx.answer(each, registered(state, id))
+  const whole = { ...report, agent_info: info }
+  const arrival = { report: whole, pid, tasks: [], executors: [], operations: [] }
+  const agent = addAgent(state, arrival, cx)
+  cx.log('info', 'agent registered', { agent: id, hostname: info.hostname })
+  return [agent]
 }
 
 /**

@@ -26,6 +26,7 @@ import {
   addExecutor,
   connectAgent,
   disconnectAgent,
+  enterAllocator,
   reenterAllocator,
   release,
   reregisterTimer,
@@ -120,6 +121,7 @@ function admit(
   const executors = back.executors.filter((each) => state.frameworks.has(each.framework_id.value))
   const { operations = [] } = back
   const agent = addAgent(state, { report: back, pid, tasks, executors, operations }, cx)
+  enterAllocator(state, [agent], cx)
   agent.reregisteredMs = cx.now()
   greet(state, agent, back, cx)
   cx.log('info', 'agent re-registered', { agent: id, tasks: tasks.length, recovered })

@@ -29,6 +29,7 @@ import type { RateLimits } from '../../protocol/v1/rate-limits.ts'
 import { noLists, type OpenLists } from '../../src/paging/index.ts'
 import type { Resources } from '../../src/resources/index.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
+import { type Admissions, newAdmissions } from './admission.ts'
 import { Interned } from './interning.ts'
 import type { Probe } from './liveness.ts'
 import type { Counters } from './metrics.ts'
@@ -172,8 +173,7 @@ export interface MasterState {
   readonly interned: Interned
   /** When each agent is pinged next, by the monotonic clock; soonest first. */
   readonly pings: Map<Agent, number>
-  /** Agents whose admission is being written, by address. */
-  readonly registering: Set<Pid>
+  readonly admissions: Admissions
 
   readonly frameworks: Map<string, Framework>
   /** Tasks that are to be killed, until they have ended. */
@@ -253,7 +253,7 @@ export function newState(
     removals: { waiting: new Map(), nextMs: 0 },
     interned: new Interned(),
     pings: new Map(),
-    registering: new Set(),
+    admissions: newAdmissions(),
     frameworks: new Map(),
     killed: new WeakSet(),
     completedFrameworks: new LRUCache({ max: options.max_completed_frameworks }),

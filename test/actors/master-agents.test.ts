@@ -1,6 +1,7 @@
 /** Agents as a master sees them. Spec: master.md §4-7, states.md §3. */
 import {
   Ping,
+  RegisterAgent,
   ReregisterAgent,
   ShutdownAgent,
   ShutdownFramework,
@@ -8,6 +9,7 @@ import {
   UpdateFrameworkInfo,
 } from '../../protocol/agent.ts'
 import { encode } from '../../protocol/codec.ts'
+import { ApplyRegistry } from '../../protocol/registrar.ts'
 import type { Task } from '../../protocol/v1/index.ts'
 import {
   type Document,
@@ -67,6 +69,32 @@ test('a repeated registration gets the same id', async () => {
   const agent = await m.agent('a1')
   const again = await agent.register()
   assert.is(again.ok && again.value.agent_id.value, agent.id)
+  await m.stop()
+})
+
+test('agents that come together share few writes of the registry, and each has an id of its own', async () => {
+  const m = await masterWorld()
+  let writes = 0
+  m.node.intercept(({ type }) => {
+    if (type === ApplyRegistry.name) writes++
+    return 'deliver'
+  })
+  const node = await m.world.start('crowd')
+  const probes = await Promise.all(
+    Array.from({ length: 300 }, (_, i) => m.world.probe(node, `agent-${i}`)),
+  )
+  const ids = probes.map(async (probe, i) => {
+    const body = { agent_info: { hostname: `host-${i}`, resources: [] }, version: '1' }
+    const asked = [1, 2].map(() => probe.ask(MASTER, RegisterAgent, body))
+    const answers = await Promise.all(asked)
+    const [first, repeated] = answers.map((each) => each.ok && each.value.agent_id.value)
+    assert.is(repeated, first)
+    return first
+  })
+  assert.is(new Set(await Promise.all(ids)).size, 300)
+  assert.ok(writes < 30, `${writes} writes`)
+  const { get_agents } = await m.operate({ type: 'GET_AGENTS' })
+  assert.is(get_agents.agents.length, 300)
   await m.stop()
 })
 
