@@ -42,7 +42,7 @@ import type {
 } from './ports.ts'
 import { Registry } from './registry.ts'
 import { Requests } from './requests.ts'
-import { QUANTUM, RunQueue } from './run-queue.ts'
+import { RunQueue } from './run-queue.ts'
 import { openService } from './service.ts'
 import { rootSpec, type SupervisorOptions } from './supervisor.ts'
 import { encodeEnvelope, FRAME_BYTES_MAX, type WireEnvelope } from './wire.ts'
@@ -146,7 +146,7 @@ export class Node {
     this.#runQueue = new RunQueue({
       clock,
       decider,
-      serve: (cell) => this.#serve(cell),
+      serve: (cell, messages) => this.#serve(cell, messages),
       afterSlice: () => this.#flush(),
     })
     const heartbeatMs = options.heartbeatMs ?? 2000
@@ -386,10 +386,10 @@ export class Node {
     this.#runQueue.schedule()
   }
 
-  /** Serves one cell for at most a quantum. Returns how many messages it served. */
-  #serve(cell: Cell): number {
+  /** Serves one cell. Returns how many messages it served. */
+  #serve(cell: Cell, messages: number): number {
     let served = 0
-    while (served < QUANTUM && cell.phase !== 'dead') {
+    while (served < messages && cell.phase !== 'dead') {
       const envelope = cell.mailbox.shift()
       if (envelope === undefined) break
       served++

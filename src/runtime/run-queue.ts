@@ -1,14 +1,18 @@
 /**
  * Which actor goes next. Actors with messages stand in one queue, each at most once; the decider picks
- * (first come, first served without one), and a quantum bounds a turn at the front. The queue runs in
- * slices, so that input and timers get their chance.
+ * (first come, first served without one), and a quantum of messages and time bounds a turn at the front: a
+ * few actors with long turns, as during a take-over, shall not cost a leader the lease that others extend
+ * for it. The queue runs in slices, so that input and timers get their chance.
  */
 import type { Cell } from './cell.ts'
 import type { Clock, Decider } from './ports.ts'
 import { Ring } from './ring.ts'
 
-/** Messages that one actor may handle before it is another's turn. */
-export const QUANTUM = 128
+/** Messages that one actor may handle before it is another's turn, and milliseconds. */
+const QUANTUM = 128
+const QUANTUM_MS = 2
+/** Messages from one look at the clock to the next: it takes a part of the time of a short one. */
+const LOOK = 4
 /** A slice ends after so many messages or milliseconds. */
 const SLICE_MESSAGES = 8192
 const SLICE_MS = 8
@@ -16,8 +20,8 @@ const SLICE_MS = 8
 export interface RunQueueOptions {
   readonly clock: Clock
   readonly decider: Decider | undefined
-  /** Serves the cell for at most `QUANTUM` messages, and says how many. */
-  readonly serve: (cell: Cell) => number
+  /** Serves the cell for at most so many messages, and says how many. */
+  readonly serve: (cell: Cell, messages: number) => number
   /** Called at the end of each slice. */
   readonly afterSlice: () => void
 }
@@ -69,8 +73,12 @@ export class RunQueue {
       const cell = this.#runnable.take(index) as Cell
       cell.queued = false
       const before = now
-      const served = serve(cell)
-      now = clock.monotonic()
+      const untilMs = now + QUANTUM_MS
+      let served = 0
+      do {
+        served += serve(cell, LOOK)
+        now = clock.monotonic()
+      } while (cell.mailbox.size > 0 && cell.phase !== 'dead' && served < QUANTUM && now < untilMs)
       cell.meter.add(now, served, now - before)
       budget -= Math.max(served, 1)
       if (cell.mailbox.size > 0 && cell.phase !== 'dead') this.wake(cell)
