@@ -9,10 +9,10 @@ import type {
   Task,
 } from '../../protocol/v1/index.ts'
 import { entries } from '../../src/paging/index.ts'
-import { add, merge, multiply, none, type Resources } from '../../src/resources/index.ts'
+import { none, type Resources } from '../../src/resources/index.ts'
 import { inverseOfferDocument } from './inverse-offers.ts'
 import { offerDocument } from './offer-encoding.ts'
-import { allocatedOnAgent, documents, offeredOnAgent } from './shares.ts'
+import { addTimes, allocatedOnAgent, documents, offeredOnAgent, type Tally } from './shares.ts'
 import {
   type Agent,
   type CompletedFramework,
@@ -22,9 +22,8 @@ import {
   isInService,
   type MasterState,
   toTimeInfo,
-  withoutAllocation,
 } from './state.ts'
-import type { Tally, Usage } from './usage.ts'
+import type { Usage } from './usage.ts'
 
 export function agentDocument(state: MasterState, agent: Agent): AgentState {
   const drain_info = state.drains.get(agent.id)
@@ -121,7 +120,7 @@ function* mergeAll(tallies: Iterable<Tally>): Generator<void, Resources> {
   let all = none
   for (const tally of tallies) {
     for (const [list, times] of tally) {
-      all = add(all, multiply(merge(list.map(withoutAllocation)), times))
+      all = addTimes(all, list, times)
       yield
     }
   }

@@ -1,7 +1,15 @@
 /** Accounts: who uses how much of which agent, as the allocator is told. Spec: master.md §10, §19 (2). */
 import type { Share } from '../../protocol/allocator.ts'
 import { type ExecutorInfo, isTerminal, type Resource, type Task } from '../../protocol/v1/index.ts'
-import { merge, type Resources, resources, toWire } from '../../src/resources/index.ts'
+import {
+  add,
+  merge,
+  multiply,
+  none,
+  type Resources,
+  resources,
+  toWire,
+} from '../../src/resources/index.ts'
 import { type Agent, withoutAllocation } from './state.ts'
 
 /** Whether a task still holds its resources (states.md §1). */
@@ -68,12 +76,24 @@ export function documents(collection: Resources): Resource[] {
 }
 
 function allocations(tasks: Iterable<Task>, executors: readonly ExecutorInfo[]): Resources {
-  const parts: Resource[] = []
-  for (const task of tasks) {
-    if (holdsResources(task)) parts.push(...(task.resources ?? []))
-  }
-  for (const { resources } of executors) parts.push(...(resources ?? []))
-  return merge(parts.map(withoutAllocation))
+  const tally: Tally = new Map()
+  for (const task of tasks) if (holdsResources(task)) count(tally, task.resources)
+  for (const { resources } of executors) count(tally, resources)
+  let all = none
+  for (const [list, times] of tally) all = addTimes(all, list, times)
+  return all
+}
+
+/** How often each list of resources occurs: there are far fewer than tasks, since equal ones are interned. */
+export type Tally = Map<readonly Resource[], number>
+
+export function count<List>(tally: Map<List, number>, list: List | undefined): void {
+  if (list !== undefined) tally.set(list, (tally.get(list) ?? 0) + 1)
+}
+
+/** What there is together with so many lists like this one, without allocation. */
+export function addTimes(all: Resources, list: readonly Resource[], times: number): Resources {
+  return add(all, multiply(merge(list.map(withoutAllocation)), times))
 }
 
 function values<T>(map: ReadonlyMap<string, T> | undefined): T[] {

@@ -8,14 +8,11 @@
  */
 import { type Failure, fail } from '../../protocol/errors.ts'
 import type { Result } from '../../protocol/result.ts'
-import type { Resource, TaskState } from '../../protocol/v1/index.ts'
+import type { TaskState } from '../../protocol/v1/index.ts'
 import type { Resources } from '../../src/resources/index.ts'
 import { type Context, inSlices } from '../../src/runtime/index.ts'
-import { holdsResources } from './shares.ts'
+import { count, holdsResources, type Tally } from './shares.ts'
 import type { Agent, MasterState } from './state.ts'
-
-/** How often each list of resources occurs: there are far fewer than tasks, since equal ones are interned. */
-export type Tally = Map<readonly Resource[], number>
 
 /** Of one framework. */
 export interface FrameworkUsage {
@@ -115,10 +112,6 @@ function lookAt(agent: Agent, usage: Usage): void {
     }
     count(tally, share.resources)
   }
-}
-
-function count<List>(tally: Map<List, number>, list: List | undefined): void {
-  if (list !== undefined) tally.set(list, (tally.get(list) ?? 0) + 1)
 }
 
 function ofFramework({ frameworks }: Usage, id: string): FrameworkUsage {
