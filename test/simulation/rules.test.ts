@@ -107,25 +107,29 @@ test('no epoch recovers the registry twice', () => {
 
 test('statuses are on disk, and come in turn, whatever acknowledgement is invented', () => {
   const updates = new UpdateHistory()
-  updates.forwarded('T', '01', true)
-  updates.forwarded('T', '01', true)
+  updates.forwarded('T', '01', 1)
+  updates.forwarded('T', '01', 1)
   assert.is(
-    broken(() => updates.forwarded('T', '02', true)),
+    broken(() => updates.forwarded('T', '02', 1)),
     'T3',
   )
   updates.acknowledged('T', '02')
   assert.is(
-    broken(() => updates.forwarded('T', '02', true)),
+    broken(() => updates.forwarded('T', '02', 1)),
     'T3',
   )
   updates.acknowledged('T', '01')
-  updates.forwarded('T', '02', true)
+  updates.forwarded('T', '02', 1)
   assert.is(
-    broken(() => updates.forwarded('T', '01', true)),
+    broken(() => updates.forwarded('T', '01', 1)),
     'T3',
   )
   assert.is(
-    broken(() => updates.forwarded('U', '04', false)),
+    broken(() => updates.forwarded('U', '04', 0)),
+    'T4',
+  )
+  assert.is(
+    broken(() => updates.forwarded('V', '05', 2)),
     'T4',
   )
 })

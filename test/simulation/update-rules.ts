@@ -19,12 +19,13 @@ export class UpdateHistory {
   readonly #streams = new Map<string, Stream>()
   readonly #ended = new WeakSet<Task>()
 
-  /** An agent is told to send a status to its master; `isOnDisk`: it would survive the agent. */
-  forwarded(task: string, uuid: string, isOnDisk: boolean): void {
+  /** An agent is told to send a status to its master; `copies`: how often it stands on the agent's disk. */
+  forwarded(task: string, uuid: string, copies: number): void {
     const { forwarded, acknowledged } = this.#stream(task)
     // What has been acknowledged may be on its way once more while it leaves the disk.
-    if (!isOnDisk && !acknowledged.has(uuid))
+    if (copies === 0 && !acknowledged.has(uuid))
       throw new Violation('T4', `status ${uuid} of ${task} is sent and not on disk`)
+    if (copies > 1) throw new Violation('T4', `status ${uuid} of ${task} is stored ${copies} times`)
     const last = forwarded.at(-1)
     if (last === uuid) return
     if (forwarded.includes(uuid))

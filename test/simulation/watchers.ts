@@ -101,7 +101,7 @@ function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[str
         const { framework_id, status } = body as Payload<typeof ForwardUpdate>
         const task = `${framework_id.value}/${status.task_id.value}`
         const uuid = Buffer.from(status.uuid ?? [])
-        updates.forwarded(task, uuid.toString('hex'), isOnDisk(host, task, uuid))
+        updates.forwarded(task, uuid.toString('hex'), copiesOnDisk(host, task, uuid))
       },
     ],
     [
@@ -157,12 +157,13 @@ function callWatchers(calls: CallHistory, { failoverSeconds }: Settings): Array<
   ]
 }
 
-/** Whether the stream of a task holds a status that a crash could not take away. */
-function isOnDisk({ storage }: SimulatedHost, task: string, uuid: Buffer): boolean {
+/** How often the stream of a task holds a status, where a crash could not take it away. */
+function copiesOnDisk({ storage }: SimulatedHost, task: string, uuid: Buffer): number {
   const disk = storage.contents('/a/meta')
+  let copies = 0
   for (let number = 0; ; number++) {
     const value = disk.get(`stream/${task}/${String(number).padStart(8, '0')}`)
-    if (value === undefined) return false
-    if (Buffer.from(value.buffer, value.byteOffset, value.byteLength).includes(uuid)) return true
+    if (value === undefined) return copies
+    if (Buffer.from(value.buffer, value.byteOffset, value.byteLength).includes(uuid)) copies++
   }
 }
