@@ -36,7 +36,7 @@ export function drawPlan(seed: string): Plan {
 
 function drawWorld(seed: string, pace: Pace): Plan {
   const draw = stream(seed, 'world')
-  const masters = names('master', pick(draw, [1, 3, 3, 3, 5]))
+  const masters = names('master', pick(draw, pace === 'brisk' ? [1, 3, 3, 3, 5] : [1, 3, 3, 3]))
   const agents = names('agent', 2 + draw.int(pick(draw, [3, 5, 5, 11]))).map((name) =>
     drawAgent(name, draw),
   )
@@ -52,7 +52,7 @@ function drawWorld(seed: string, pace: Pace): Plan {
     seed,
     pace,
     ...world,
-    leaseMs: pick(draw, pace === 'brisk' ? [1000, 2000, 3000] : [5000, 10_000, 30_000]),
+    leaseMs: pick(draw, pace === 'brisk' ? [1000, 2000, 3000] : [10_000, 10_000, 30_000]),
     allocationMs: pick(draw, pace === 'brisk' ? [200, 500, 1000] : [1000, 5000]),
     weather: drawWeather(stream(seed, 'weather'), pace),
     pendingBytesMax: pick(draw, [2 ** 26, 2 ** 26, 2 ** 20, 2 ** 18]),
@@ -109,6 +109,7 @@ function drawWeather(draw: Random, pace: Pace): Weather {
     reorder: rarely(0.02),
     commitMs: perhaps(20),
     diskMs: perhaps(20),
+    flip: rarely(0.001),
   }
 }
 

@@ -4,18 +4,18 @@
  * differ, 64 for bad usage. Guide: docs/simulation.md. Spec: simulation.md §12-14.
  *
  *     npm run simulate -- --seed S [--until SECONDS] [--trace full]
- *     npm run simulate -- --seeds N | --minutes M [--from SEED] [--json]
+ *     npm run simulate -- --seeds N | --minutes M | --hours H [--calm] [--jobs N] [--from SEED] [--json]
  *     npm run simulate -- --plan FILE
  *     npm run simulate -- --mutants [--seeds N] [--from SEED] [--jobs N] [--record] [NAME...]
  */
 import { parseArgs } from 'node:util'
-import { hashElsewhere } from './again.ts'
+import { type CampaignOptions, campaign } from './campaign.ts'
 import { drawPlan } from './draw.ts'
 import { type HuntOptions, huntMutants } from './hunt.ts'
 import { readPlan } from './kept-plans.ts'
 import { seedsMax } from './mutants.ts'
 import type { Plan } from './plan.ts'
-import { renderFailure, renderSummary, Summary } from './report.ts'
+import { codeOf, renderFailure, renderSummary, Summary } from './report.ts'
 import { run } from './run.ts'
 import { shrink } from './shrink.ts'
 
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
     process.stderr.write(`${settings}\n`)
     return usageCode
   }
-  const { plan, seed, seeds, minutes, from, json, mutants, hash } = settings
+  const { plan, seed, seeds, json, mutants, hash } = settings
   if (mutants) return hunt({ ...settings, seeds: seeds ?? seedsMax })
   if (plan !== undefined) return one(readPlan(plan), settings)
   if (seed !== undefined) return one(drawPlan(seed), settings)
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${(await run(drawPlan(hash))).hash}\n`)
     return 0
   }
-  return many(from, seeds, minutes, json)
+  return many(settings, json)
 }
 
 async function hunt(options: HuntOptions): Promise<number> {
@@ -62,6 +62,8 @@ function readSettings() {
         seed: text,
         seeds: text,
         minutes: text,
+        hours: text,
+        calm: flag,
         from: text,
         until: text,
         trace: text,
@@ -79,6 +81,7 @@ function readSettings() {
       ...values,
       seeds: positive('--seeds', values.seeds),
       minutes: positive('--minutes', values.minutes),
+      hours: positive('--hours', values.hours),
       until: positive('--until', values.until),
       from: positive('--from', values.from) ?? 1,
       jobs: positive('--jobs', values.jobs) ?? 1,
@@ -110,7 +113,7 @@ async function one(plan: Plan, { until, trace, json, isShrinking }: OneOptions):
     ...(trace === 'full' && { print: (line) => process.stdout.write(`${line}\n`) }),
   })
   const summary = new Summary()
-  summary.add(result)
+  summary.add(result, process.memoryUsage.rss())
   if (result.failure === undefined) {
     process.stdout.write(`${json ? JSON.stringify(summary.toJSON()) : renderSummary(summary)}\n`)
     process.stdout.write(json ? '' : `trace hash ${result.hash}\n`)
@@ -124,39 +127,8 @@ async function one(plan: Plan, { until, trace, json, isShrinking }: OneOptions):
   return codeOf(result.failure.rule)
 }
 
-/** Broken rules before missing progress. */
-function codeOf(rule: string): number {
-  return rule.startsWith('L ') ? 2 : 1
-}
-
-async function many(
-  from: number,
-  seeds: number | undefined,
-  minutes: number | undefined,
-  json: boolean,
-): Promise<number> {
-  const summary = new Summary()
-  const started = performance.now()
-  const count = seeds ?? (minutes === undefined ? 100 : Number.POSITIVE_INFINITY)
-  let code = 0
-  for (let seed = from; seed < from + count; seed++) {
-    if (minutes !== undefined && performance.now() - started > minutes * 60_000) break
-    const plan = drawPlan(String(seed))
-    const result = await run(plan)
-    summary.add(result)
-    if (result.failure !== undefined) {
-      process.stderr.write(`${renderFailure(plan, result)}\n`)
-      code = code === 0 ? codeOf(result.failure.rule) : Math.min(code, codeOf(result.failure.rule))
-    }
-    if (seed % 10 === 0) {
-      const other = await hashElsewhere(String(seed))
-      if (other === result.hash) summary.repeated++
-      else {
-        process.stderr.write(`seed ${seed} gives ${result.hash} here and ${other} elsewhere\n`)
-        return 3
-      }
-    }
-  }
+async function many(options: CampaignOptions, json: boolean): Promise<number> {
+  const { summary, code } = await campaign(options)
   process.stdout.write(`${json ? JSON.stringify(summary.toJSON()) : renderSummary(summary)}\n`)
   return code
 }

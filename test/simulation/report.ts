@@ -1,61 +1,133 @@
 /** What is printed about runs. Spec: simulation.md §12-14. */
-import type { Plan } from './plan.ts'
+import type { Pace } from './pace.ts'
+import { hostFaults, networkFaults, type Plan } from './plan.ts'
 import type { Result } from './run.ts'
 import { situations } from './situations.ts'
 
-type Sums = Record<'events' | 'simulatedMs' | 'cpuMs' | 'faults' | 'crashes' | 'launches', number>
+const summed = [
+  'simulatedMs',
+  'cpuMs',
+  'startMs',
+  'events',
+  'faults',
+  'crashes',
+  'launches',
+] as const
+type Sums = Record<(typeof summed)[number] | 'runs', number>
+
+const hourMs = 3_600_000
 
 /** Sums over runs. */
 export class Summary {
-  runs = 0
   /** Seeds that were run a second time in another process, with the same hash. */
   repeated = 0
   readonly failed: Record<string, number> = {}
-  readonly #sums: Sums = { events: 0, simulatedMs: 0, cpuMs: 0, faults: 0, crashes: 0, launches: 0 }
+  readonly #sums: Readonly<Record<Pace, Sums>> = { brisk: noSums(), real: noSums() }
   readonly #situations = new Map<string, number>()
+  /** The largest process, bytes. */
+  #memoryBytes = 0
 
-  add(result: Result): void {
-    this.runs++
-    for (const key of Object.keys(this.#sums) as Array<keyof Sums>) this.#sums[key] += result[key]
+  /** `memoryBytes`: of the process in which it ran, afterwards. */
+  add(result: Result, memoryBytes: number): void {
+    const sums = this.#sums[result.pace]
+    sums.runs++
+    for (const key of summed) sums[key] += result[key]
     for (const [name, count] of result.situations)
       this.#situations.set(name, (this.#situations.get(name) ?? 0) + count)
     const rule = result.failure?.rule
     if (rule !== undefined) this.failed[rule] = (this.failed[rule] ?? 0) + 1
+    this.#memoryBytes = Math.max(this.#memoryBytes, memoryBytes)
+  }
+
+  /** Of the clusters of all runs. */
+  get simulatedHours(): number {
+    return (this.#sums.brisk.simulatedMs + this.#sums.real.simulatedMs) / hourMs
   }
 
   toJSON() {
-    const { events, simulatedMs, cpuMs, faults, crashes, launches } = this.#sums
+    const count = (name: string) => this.#situations.get(name) ?? 0
+    const kinds = [...hostFaults, ...networkFaults].map((kind) => [kind, count(`fault ${kind}`)])
+    const { brisk, real } = this.#sums
+    const both = noSums()
+    for (const key of [...summed, 'runs'] as const) both[key] = brisk[key] + real[key]
     return {
-      runs: this.runs,
+      runs: both.runs,
       repeated: this.repeated,
       failed: this.failed,
-      events,
-      events_per_cpu_second: Math.round((events / cpuMs) * 1000),
-      simulated_hours: simulatedMs / 3_600_000,
-      simulated_minutes_per_cpu_minute: simulatedMs / cpuMs,
-      faults_per_run: faults / this.runs,
-      crashes_per_run: crashes / this.runs,
-      launches_per_run: launches / this.runs,
-      situations: Object.fromEntries(
-        situations.map((name) => [name, this.#situations.get(name) ?? 0]),
-      ),
+      simulated_hours: this.simulatedHours,
+      events: both.events,
+      events_per_cpu_second: perSecond(both),
+      cpu_seconds_per_run: both.cpuMs / 1000 / both.runs,
+      start_cpu_ms: both.startMs / both.runs,
+      memory_mb: Math.round(this.#memoryBytes / 1e6),
+      faults: both.faults,
+      leaders: count('leads'),
+      ...(brisk.runs > 0 && {
+        simulated_minutes_per_cpu_minute_in_chaos: brisk.simulatedMs / brisk.cpuMs,
+        chaos: perRun(brisk),
+      }),
+      ...(real.runs > 0 && {
+        simulated_hours_per_cpu_minute_when_calm: real.simulatedMs / real.cpuMs / 60,
+        calm: perRun(real),
+      }),
+      faults_by_kind: Object.fromEntries(kinds) as Record<string, number>,
+      situations: Object.fromEntries(situations.map((name) => [name, count(name)])),
     }
+  }
+}
+
+function noSums(): Sums {
+  return {
+    runs: 0,
+    simulatedMs: 0,
+    cpuMs: 0,
+    startMs: 0,
+    events: 0,
+    faults: 0,
+    crashes: 0,
+    launches: 0,
+  }
+}
+
+function perSecond({ events, cpuMs }: Sums): number {
+  return Math.round((events / cpuMs) * 1000)
+}
+
+/** What a run of one pace is like. */
+function perRun(sums: Sums) {
+  const { runs, simulatedMs, faults, crashes, launches } = sums
+  return {
+    runs,
+    events_per_cpu_second: perSecond(sums),
+    minutes_per_run: simulatedMs / runs / 60_000,
+    faults_per_run: faults / runs,
+    crashes_per_run: crashes / runs,
+    launches_per_run: launches / runs,
   }
 }
 
 export function renderSummary(summary: Summary): string {
   const { situations: met, failed, ...figures } = summary.toJSON()
   const never = Object.keys(met).filter((name) => met[name] === 0)
-  const rows = Object.entries(figures).map(
-    ([name, value]) => `${name.replaceAll('_', ' ').padEnd(34)}${round(value)}`,
+  const rows = Object.entries(figures).map(([name, value]) =>
+    row(name, typeof value === 'number' ? round(value) : listOf(value)),
   )
   const broken = Object.entries(failed).map(([rule, count]) => `${rule}: ${count} runs`)
   return [
     ...rows,
-    `${'failed'.padEnd(34)}${broken.join(', ') || 'none'}`,
-    `${'situations met'.padEnd(34)}${situations.length - never.length} of ${situations.length}`,
+    row('failed', broken.join(', ') || 'none'),
+    row('situations met', `${situations.length - never.length} of ${situations.length}`),
     ...never.map((name) => `  never: ${name}`),
   ].join('\n')
+}
+
+function row(name: string, text: string): string {
+  return `${name.replaceAll('_', ' ').padEnd(44)}${text}`
+}
+
+function listOf(values: Readonly<Record<string, number>>): string {
+  const items = Object.entries(values).map(([name, value]) => `${name} ${round(value)}`)
+  return items.join(', ').replaceAll('_', ' ')
 }
 
 function round(value: number): string {
@@ -78,4 +150,9 @@ export function renderFailure(plan: Plan, { failure, lines, hash }: Result): str
 
 export function replayCommand({ seed }: Plan): string {
   return `npm run simulate -- --seed ${seed}`
+}
+
+/** Exit code that stands for a rule: broken rules before missing progress. */
+export function codeOf(rule: string): number {
+  return rule.startsWith('L ') ? 2 : 1
 }

@@ -7,7 +7,7 @@ import { copyMsMax } from './air.ts'
 import { buildCluster, type Cluster } from './cluster.ts'
 import { begin as beginFault } from './faults.ts'
 import { Violation } from './history.ts'
-import { settingsOf } from './pace.ts'
+import { type Pace, settingsOf } from './pace.ts'
 import type { Plan } from './plan.ts'
 import { checkStep, scan } from './rules.ts'
 import { allVote, describeLeader, isFree, isWhole, openOperations, openTasks } from './views.ts'
@@ -30,6 +30,9 @@ export interface Result {
   readonly events: number
   readonly simulatedMs: number
   readonly cpuMs: number
+  /** CPU time until all programs had been started. */
+  readonly startMs: number
+  readonly pace: Pace
   readonly faults: number
   /** Ends of a process by a fault. */
   readonly crashes: number
@@ -52,7 +55,7 @@ const bootMs = 60_000
 const scanMs = 1000
 
 export async function run(plan: Plan, options: RunOptions = {}): Promise<Result> {
-  const startedCpu = process.cpuUsage()
+  const cpuMs = cpuClock()
   const cluster = buildCluster(plan, options.print)
   watch(cluster)
   const crash = (error: unknown) => {
@@ -60,7 +63,7 @@ export async function run(plan: Plan, options: RunOptions = {}): Promise<Result>
   }
   process.on('unhandledRejection', crash)
   process.on('uncaughtException', crash)
-  const progress = { phase: 'boot', faults: 0, crashes: 0 }
+  const progress = { phase: 'boot', faults: 0, crashes: 0, startMs: 0, cpuMs }
   let failure: Failure | undefined
   try {
     await phases(cluster, progress, options.untilMs ?? Number.POSITIVE_INFINITY)
@@ -70,20 +73,39 @@ export async function run(plan: Plan, options: RunOptions = {}): Promise<Result>
     process.off('unhandledRejection', crash)
     process.off('uncaughtException', crash)
   }
-  const { user, system } = process.cpuUsage(startedCpu)
   const { clock, trace, history, situations } = cluster
   return {
     failure,
     hash: trace.hash,
     events: clock.turns,
     simulatedMs: clock.monotonic(),
-    cpuMs: (user + system) / 1000,
+    cpuMs: cpuMs(),
+    startMs: progress.startMs,
+    pace: plan.pace,
     faults: progress.faults,
     crashes: progress.crashes,
     launches: history.tasks.size,
     situations,
     lines: trace.lines,
   }
+}
+
+/** Returns a function that says how much CPU time has been used since, ms. */
+function cpuClock(): () => number {
+  const started = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(started)
+    return (user + system) / 1000
+  }
+}
+
+/** What is counted while a run goes on. */
+interface Progress {
+  phase: string
+  faults: number
+  crashes: number
+  startMs: number
+  readonly cpuMs: () => number
 }
 
 function failureOf(error: unknown, { clock }: Cluster, phase: string): Failure {
@@ -93,11 +115,7 @@ function failureOf(error: unknown, { clock }: Cluster, phase: string): Failure {
   return { rule, reason, atMs: clock.monotonic(), phase }
 }
 
-async function phases(
-  cluster: Cluster,
-  progress: { phase: string; faults: number; crashes: number },
-  untilMs: number,
-): Promise<void> {
+async function phases(cluster: Cluster, progress: Progress, untilMs: number): Promise<void> {
   const { clock, plan, hosts, frameworks } = cluster
   const { settledMs, lookMs } = settingsOf(plan)
   let nextScan = 0
@@ -139,6 +157,8 @@ async function phases(
   await operators.open()
   for (const host of hosts.values()) host.start()
   for (const { framework } of frameworks) framework.begin()
+  await clock.settle()
+  progress.startMs = progress.cpuMs()
   await until(
     'all agents and frameworks are there, and all replicas vote',
     () => isWhole(cluster) && allVote(cluster),
