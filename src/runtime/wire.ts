@@ -1,19 +1,22 @@
 /**
  * What nodes say to each other, in plain msgpack. A NATS message between nodes is a *frame*: an array of
- * a header and one or more envelopes, all for the actor that the subject's last token names. A frame
- * above the broker's payload limit travels in pieces.
+ * a header, one or more envelopes, all for the actor that the subject's last token names, and a checksum: a
+ * frame that was changed on its way is refused, never acted on (`spec/simulation.md` §4). A frame above the
+ * broker's payload limit travels in pieces.
  *
- *     header    [1, node, incarnation, receiver's incarnation or '', stream, sequence, seen, kind]
+ *     header    [2, node, incarnation, receiver's incarnation or '', stream, sequence, seen, kind]
  *     envelope  [type, sender's id, sender's serial, receiver, ask, body]
  *     receiver  0 = whoever has the id; its serial in the header's incarnation; or 'incarnation.serial'
  *     piece     in a frame of kind 1, alone after the header: [count of pieces, index, bytes]
+ *     checksum  CRC-32 of all bytes before it, as an integer of 32 bits
  *
  * `stream`, `sequence` and `seen` are how loss is noticed: see peers.ts.
  */
+import { crc32 } from 'node:zlib'
 import { type DecodeLimits, decode, decodeLimits, encode } from '../../protocol/codec.ts'
 import { exactPid, isToken, type Pid, parsePid, pid } from './pid.ts'
 
-export const WIRE_VERSION = 1
+export const WIRE_VERSION = 2
 export const KIND_ENVELOPES = 0
 export const KIND_PIECE = 1
 
@@ -64,20 +67,24 @@ export function encodeEnvelope(
 }
 
 export function encodeFrame(header: Header, values: readonly Uint8Array[]): Uint8Array {
-  return joinArray([
-    encode([
-      WIRE_VERSION,
-      header.node,
-      header.incarnation,
-      header.toIncarnation,
-      header.stream,
-      header.sequence,
-      header.seen,
-      header.kind,
-    ]),
-    ...values,
+  const head = encode([
+    WIRE_VERSION,
+    header.node,
+    header.incarnation,
+    header.toIncarnation,
+    header.stream,
+    header.sequence,
+    header.seen,
+    header.kind,
   ])
+  const frame = joinArray([head, ...values, noChecksum])
+  const end = frame.length - noChecksum.length
+  new DataView(frame.buffer).setUint32(end + 1, crc32(frame.subarray(0, end)))
+  return frame
 }
+
+/** The checksum before it is known: MessagePack's type of an integer of 32 bits, and its place. */
+const noChecksum = new Uint8Array([0xce, 0, 0, 0, 0])
 
 /** Splits the content of a frame that is too large into pieces whose frames fit `maxPayload`. */
 export function encodePieces(
@@ -108,11 +115,14 @@ export interface Frame {
 /** @throws Error if the bytes are no frame. */
 export function decodeFrame(data: Uint8Array): Frame {
   const values = decodeArray(data)
+  const sum = values.pop()
   const head = values.shift()
   if (!Array.isArray(head) || head.length !== 8) throw new Error('a frame without header')
   const [version, node, incarnation, toIncarnation, stream, sequence, seen, kind] = head
   if (version !== WIRE_VERSION)
     throw new Error(`wire version ${String(version)}, expected ${WIRE_VERSION}`)
+  if (sum !== crc32(data.subarray(0, data.length - noChecksum.length)))
+    throw new Error('a frame that was changed on its way')
   if (
     !isName(node) ||
     !isName(incarnation) ||

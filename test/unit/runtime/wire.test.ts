@@ -72,21 +72,19 @@ test('arbitrary bytes are refused with an error, and nothing else happens', () =
   )
 })
 
-test('a frame that was changed anywhere is refused or read, but never breaks the reader', () => {
+test('a frame that was changed anywhere is refused', () => {
   const bytes = encodeFrame(header, [
     encodeEnvelope('M', sender, pid('y', 'b'), 1, { list: [1, 'two', { three: 3 }] }, ''),
   ])
   fc.assert(
     fc.property(fc.nat(bytes.length - 1), fc.nat(255), (index, value) => {
+      fc.pre(bytes[index] !== value)
       const changed = new Uint8Array(bytes)
       changed[index] = value
-      try {
-        const frame = decodeFrame(changed)
-        for (const one of frame.values) readEnvelope(one, frame.header)
-      } catch (error) {
-        assert.instance(error, Error)
-        assert.not.instance(error, RangeError)
-      }
+      assert.throws(
+        () => decodeFrame(changed),
+        (error: Error) => !(error instanceof RangeError),
+      )
     }),
     { numRuns: 2000 },
   )
