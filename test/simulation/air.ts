@@ -75,6 +75,21 @@ export class Air {
       broker.delay((passing) => passing.subject.startsWith('meseta.pid.') && between(passing), 50)
   }
 
+  /**
+   * What comes to a host of a message: now and then it was changed on its way. Frames between nodes show
+   * that; with documents of others it is for their connection to notice.
+   */
+  arrived(to: string, subject: string, data: Uint8Array): Uint8Array {
+    const { flip } = this.#plan.weather
+    if (!this.isBad || flip === 0 || !subject.startsWith('meseta.pid.')) return data
+    const draw = this.#draw('flip', '*', to)
+    if (draw.next() >= flip) return data
+    const changed = new Uint8Array(data)
+    const at = draw.int(changed.length)
+    changed[at] = (changed[at] ?? 0) ^ (1 << draw.int(8))
+    return changed
+  }
+
   #draw(what: string, from: string, to: string): Random {
     const streams = innerOf(innerOf(this.#streams, what), from)
     const known = streams.get(to) ?? stream(this.#plan.seed, 'net', what, from, to)

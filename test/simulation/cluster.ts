@@ -118,6 +118,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       restartMs: settings.restartMs,
       log: logOf(name),
       commitMs: () => (air.isBad ? disk.next() * plan.weather.commitMs : 0),
+      arrived: (subject, data) => air.arrived(name, subject, data),
       diskMs: () => (air.isBad ? disk.next() * plan.weather.diskMs : 0),
       onLife(of) {
         for (const begun of lives) begun(of)

@@ -17,6 +17,7 @@ export function hostTransport(
   truth: Clock,
   clock: HostClock,
   power: HostPower,
+  arrived: (subject: string, data: Uint8Array) => Uint8Array,
 ): Transport {
   return {
     async connect(options) {
@@ -38,7 +39,9 @@ export function hostTransport(
         subscribe(subject, handler, queue) {
           const deliver = (delivery: Parameters<typeof handler>[0]) =>
             clock.whenRunning(() => {
-              if (!isDead) handler(delivery)
+              if (isDead) return
+              const data = arrived(delivery.subject, delivery.data)
+              handler(data === delivery.data ? delivery : { ...delivery, data })
             })
           const subscription = inner.subscribe(subject, deliver, queue)
           return { close: () => orderly(() => subscription.close()) }

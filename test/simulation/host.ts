@@ -27,6 +27,8 @@ export interface HostOptions {
   /** How long one write to a store, or one call to the disk, may take, asked for each, ms. */
   readonly commitMs: () => number
   readonly diskMs: () => number
+  /** What comes to it of a message. */
+  readonly arrived: (subject: string, data: Uint8Array) => Uint8Array
   /** What runs on it; called for each of its lives. */
   readonly program: (ports: Ports) => readonly ChildSpec[] | Promise<readonly ChildSpec[]>
   /** How its root treats the program. */
@@ -84,7 +86,13 @@ export class SimulatedHost {
     this.ports = {
       clock: this.clock,
       random: stream(seed, 'node', name),
-      transport: hostTransport(broker.transport(name), clock, this.clock, this.#power),
+      transport: hostTransport(
+        broker.transport(name),
+        clock,
+        this.clock,
+        this.#power,
+        options.arrived,
+      ),
       disk: this.disk,
       storage: this.storage,
       processes: this.processes,

@@ -22,7 +22,7 @@ export function readPlan(name: string): Plan {
   const plan = { ...calm, ...JSON.parse(readFileSync(path, 'utf8')) } as Plan
   return {
     ...plan,
-    weather: { ...plan.weather, diskMs: plan.weather.diskMs ?? 0 },
+    weather: { ...plan.weather, flip: plan.weather.flip ?? 0, diskMs: plan.weather.diskMs ?? 0 },
     frameworks: plan.frameworks.map((framework) => ({ ...framework, role: framework.role ?? '*' })),
   }
 }

@@ -54,6 +54,8 @@ export interface Weather {
   readonly drop: number
   readonly duplicate: number
   readonly reorder: number
+  /** Of messages between nodes, in which one bit is turned. */
+  readonly flip: number
   /** Longest usual write to a store, ms. */
   readonly commitMs: number
   /** Longest usual call to the disk, ms. */

@@ -13,7 +13,7 @@ export interface Shrunken {
   readonly runs: number
 }
 
-const calmable = ['tail', 'drop', 'duplicate', 'reorder', 'commitMs', 'diskMs'] as const
+const calmable = ['tail', 'drop', 'duplicate', 'reorder', 'flip', 'commitMs', 'diskMs'] as const
 
 /** Stops looking after `cpuMs` of CPU time. */
 export async function shrink(

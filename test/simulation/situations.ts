@@ -77,6 +77,7 @@ export const situations: readonly string[] = [
   'agent running',
   'the link to the master is broken',
   'a command is dropped: its sender does not lead',
+  'a frame was refused',
   'framework disconnected',
   'log replica loaded',
   'log replica is STARTING',
