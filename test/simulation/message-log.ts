@@ -28,16 +28,17 @@ export function checkCodec({ type, body }: Pick<Envelope, 'type' | 'body'>): voi
 
 export class MessageLog {
   readonly #cluster: Cluster
-  readonly #watchers: ReadonlyMap<string, Watcher>
+  readonly #watchers = new Map<string, readonly Watcher[]>()
   /** Who waits for an answer, by who asked. */
   readonly #awaited = new Map<string, Awaiting>()
   /** Messages of other nodes so far. */
   #remote = 0
 
   /** Watchers by type of message. What one throws is the cluster's trouble. No host may be up yet. */
-  constructor(cluster: Cluster, watchers: ReadonlyMap<string, Watcher>) {
+  constructor(cluster: Cluster, watchers: Iterable<readonly [type: string, watcher: Watcher]>) {
     this.#cluster = cluster
-    this.#watchers = watchers
+    for (const [type, watcher] of watchers)
+      this.#watchers.set(type, [...(this.#watchers.get(type) ?? []), watcher])
     cluster.onLife((host) => this.#attach(host))
   }
 
@@ -46,8 +47,10 @@ export class MessageLog {
       try {
         if (envelope.remote && ++this.#remote % sampledOf === 0) checkCodec(envelope)
         if (envelope.type === REPLY) this.#answered(envelope)
-        const awaiting = this.#watchers.get(envelope.type)?.(host, envelope)
-        if (awaiting) this.#awaited.set(`${envelope.from} ${envelope.ask}`, awaiting)
+        for (const watcher of this.#watchers.get(envelope.type) ?? []) {
+          const awaiting = watcher(host, envelope)
+          if (awaiting) this.#awaited.set(`${envelope.from} ${envelope.ask}`, awaiting)
+        }
       } catch (error) {
         this.#cluster.trouble ??= error as Error
       }

@@ -5,11 +5,18 @@
  */
 import { Violation } from './history.ts'
 
+interface Epochs {
+  readonly epoch: number
+  readonly known: number
+}
+
 export class ReignHistory {
   /** Since when each master holds its lease without a gap, ms of true time. */
   readonly #leasedSince = new Map<string, number>()
   /** Tasks that a leader of the past sent to an agent that knew better, by agent. */
   readonly #stale = new Map<string, Set<string>>()
+  /** Tasks that an agent was told to kill, by both: whether one who led has said so. */
+  readonly #condemned = new Map<string, boolean>()
   /** Ids of agents that were marked gone. */
   readonly #gone = new Set<string>()
 
@@ -31,11 +38,7 @@ export class ReignHistory {
   }
 
   /** An agent that has heard of epoch `known` gets tasks of a leader of `epoch`. */
-  launched(
-    agent: string,
-    tasks: readonly string[],
-    { epoch, known }: { readonly epoch: number; readonly known: number },
-  ): void {
+  launched(agent: string, tasks: readonly string[], { epoch, known }: Epochs): void {
     const stale = this.#stale.get(agent) ?? new Set()
     this.#stale.set(agent, stale)
     for (const task of tasks) {
@@ -51,6 +54,18 @@ export class ReignHistory {
     for (const task of tasks)
       if (stale.has(task))
         throw new Violation('E2', `${agent} took ${task} from a leader of the past`)
+  }
+
+  /** An agent that has heard of epoch `known` is told by a leader of `epoch` to kill a task. */
+  condemned(agent: string, task: string, { epoch, known }: Epochs): void {
+    const key = `${agent} ${task}`
+    this.#condemned.set(key, epoch >= known || this.#condemned.get(key) === true)
+  }
+
+  /** An agent has a task ended. */
+  kills(agent: string, task: string): void {
+    if (this.#condemned.get(`${agent} ${task}`) === false)
+      throw new Violation('E2', `${agent} kills ${task} as a leader of the past has said`)
   }
 
   /** Where a leader has the agents that it knows of. */

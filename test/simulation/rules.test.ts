@@ -176,6 +176,20 @@ test('an agent takes nothing from a leader of the past', () => {
   reigns.holds('a', ['t'])
 })
 
+test('an agent kills nothing that a leader of the past wants killed', () => {
+  const reigns = new ReignHistory()
+  reigns.condemned('a', 't', { epoch: 1, known: 2 })
+  reigns.kills('a', 'other')
+  assert.is(
+    broken(() => reigns.kills('a', 't')),
+    'E2',
+  )
+  // The one that leads wants it, too.
+  reigns.condemned('a', 't', { epoch: 2, known: 2 })
+  reigns.condemned('a', 't', { epoch: 1, known: 2 })
+  reigns.kills('a', 't')
+})
+
 test('who was gone is not admitted', () => {
   const reigns = new ReignHistory()
   reigns.admits({ admitted: ['a'], gone: ['b'] })

@@ -48,14 +48,13 @@ export function watch(cluster: Cluster): Watched {
     reigns: new ReignHistory(),
     limits: new RoleLimits(),
   }
-  const watchers = new Map<string, Watcher>([
+  new MessageLog(cluster, [
     ...registryWatchers(cluster, histories.registry, histories.reigns),
     ...agentWatchers(histories.updates, histories.reigns),
     ...callWatchers(new CallHistory(), settingsOf(cluster.plan)),
     ...logWatchers(cluster),
     ...allocationWatchers(),
   ])
-  new MessageLog(cluster, watchers)
   known.set(cluster, histories)
   return histories
 }
@@ -125,6 +124,26 @@ function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[str
         )
         const fresh = ids.filter((id) => !held.has(id))
         reigns.launched(host.name, fresh, { epoch, known: agent.epoch })
+      },
+    ],
+    [
+      'KILL_TASK',
+      (host, { body }) => {
+        const { epoch, task_id } = body as Payload<typeof KillTask>
+        const agent = agentStateOf(host)
+        if (agent !== undefined)
+          reigns.condemned(host.name, task_id.value, { epoch, known: agent.epoch })
+      },
+    ],
+    [
+      'END_TASK',
+      (host, { to }) => {
+        const agent = agentStateOf(host)
+        // One that drains ends all of them by itself.
+        if (agent === undefined || agent.drain !== undefined) return
+        for (const { executors } of agent.frameworks.values())
+          for (const { pid, tasks } of executors.values())
+            if (pid === to) for (const task of tasks.keys()) reigns.kills(host.name, task)
       },
     ],
   ]
