@@ -17,6 +17,7 @@ const benchmarks = [
   'offers',
   'launch',
   'failover',
+  'answers',
   'scale',
   'memory',
   'allocator',

@@ -212,13 +212,17 @@ function usageOf(pid: number): Usage {
   }
 }
 
-/** Resolves when so many agents are added from `begin` on, as the master announces them. */
+/**
+ * Resolves when so many agents are added from `begin` on, as the master announces them, with the time from
+ * the first to the last, ms.
+ */
 export async function agentsAdded(
   { nats, cluster }: BenchCluster,
   count: number,
   begin: () => Promise<unknown>,
-): Promise<void> {
+): Promise<number> {
   let added = 0
+  let firstMs = 0
   let settle = () => {}
   const all = new Promise<void>((resolve) => {
     settle = resolve
@@ -227,11 +231,14 @@ export async function agentsAdded(
   const subscription = nats.subscribe(subjects(cluster).events('agent'), {
     callback: (_error, { data }) => {
       if (Buffer.from(data.buffer, data.byteOffset, data.length).includes(needle)) added++
+      if (added === 1 && firstMs === 0) firstMs = performance.now()
       if (added >= count) settle()
     },
   })
   await nats.flush()
   await begin()
   await all
+  const lastMs = performance.now()
   subscription.unsubscribe()
+  return lastMs - firstMs
 }

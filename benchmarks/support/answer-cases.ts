@@ -1,0 +1,277 @@
+/** What benchmarks/answers.ts measures, part by part. */
+import { encode, type Format } from '../../protocol/codec.ts'
+import { subjects } from '../../protocol/subjects.ts'
+import {
+  agentsAdded,
+  type BenchCluster,
+  type BenchNode,
+  simulatedAgentsModule,
+  startBenchCluster,
+} from './bench-cluster.ts'
+import { lightScheduler } from './light-scheduler.ts'
+import { type Latencies, Prober, type Question } from './prober.ts'
+import { rawThroughput } from './raw-nats.ts'
+import { median, percentile } from './statistics.ts'
+import type { Turn } from './turn-probe.ts'
+
+/** One line of the report; times in ms. */
+export interface Line {
+  readonly what: string
+  /** The median, where there are many. */
+  readonly ms: number
+  readonly p99Ms?: number
+  readonly maxMs?: number
+  readonly limitMs?: number
+  readonly target?: string
+  readonly mesos?: string
+  readonly turn?: Turn
+  readonly count?: number
+}
+
+const cluster = 'bench'
+const { masterCall, frameworkCall } = subjects(cluster)
+const agentsPerProcess = 10_000
+const pageBytes = 256 * 1024
+/** On a machine that others use too, a master may wait for seconds until it has its turn. */
+const leaseMs = 20_000
+const requestMs = 60_000
+
+const small: Question = { subject: masterCall, call: { type: 'GET_HEALTH' } }
+const bare: Question = { subject: 'probe.echo', call: {} }
+const probeId = 'probe'
+const frameworks: Question = {
+  subject: frameworkCall(probeId),
+  call: {
+    type: 'DECLINE',
+    framework_id: { value: probeId },
+    // Offers that are no more are no error.
+    decline: { offer_ids: [{ value: 'none' }] },
+  },
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Runs with a broker, a master whose turns are watched, and a prober. */
+async function withMaster<T>(
+  run: (bench: BenchCluster, master: BenchNode, prober: Prober) => Promise<T>,
+): Promise<T> {
+  const bench = await startBenchCluster(cluster)
+  const prober = await Prober.start(bench.url)
+  try {
+    const flags = ['--work-dir', bench.directory(), '--lease-ms', String(leaseMs)]
+    const master = await bench.start('master', flags, { probe: 'turns' })
+    await leads(bench)
+    return await run(bench, master, prober)
+  } finally {
+    prober.stop()
+    await bench.stop()
+  }
+}
+
+/** Resolves when the master answers. */
+async function leads({ nats }: BenchCluster): Promise<void> {
+  const question = JSON.stringify(small.call)
+  const options = { timeout: requestMs }
+  while (!(await nats.request(small.subject, question, options).catch(() => undefined))) {
+    await pause(20)
+  }
+}
+
+async function startAgents(bench: BenchCluster, agents: number, flags: readonly string[]) {
+  const processes = Math.ceil(agents / agentsPerProcess)
+  const fleet = ['--count', String(agents / processes), ...flags]
+  await Promise.all(
+    Array.from({ length: processes }, () => bench.start(simulatedAgentsModule, fleet)),
+  )
+}
+
+async function longestTurn(master: BenchNode): Promise<Turn> {
+  return (await master.turns()).reduce((left, right) => (left.ms >= right.ms ? left : right))
+}
+
+function lineOf(what: string, latencies: Latencies, limit: Latencies, more: Partial<Line>): Line {
+  return {
+    what,
+    ms: median(latencies),
+    p99Ms: percentile(latencies, 99),
+    maxMs: Math.max(...latencies),
+    limitMs: median(limit),
+    count: latencies.length,
+    ...more,
+  }
+}
+
+/** Small questions during allocation cycles. */
+export async function cyclesPart(quick: boolean): Promise<Line[]> {
+  const agents = quick ? 2000 : 50_000
+  const count = quick ? 50 : 1000
+  const watchMs = quick ? 3000 : 20_000
+  return withMaster(async (bench, master, prober) => {
+    const flags = ['--registration-backoff-ms', quick ? '0' : '10000']
+    await agentsAdded(bench, agents, () => startAgents(bench, agents, flags))
+    const probe = await lightScheduler(bench.nats, cluster, probeId, {}, 'probe')
+    probe.suppress()
+    const questions = { small, frameworks, bare }
+    const idle = await prober.during(questions, () => pause(watchMs / 4))
+
+    let offers = 0
+    for (let index = 0; index < count; index++) {
+      await lightScheduler(bench.nats, cluster, `framework-${index}`, {
+        offers(received, scheduler) {
+          offers += received.length
+          scheduler.decline(received, 0)
+        },
+      })
+    }
+    while (offers < agents) await pause(20)
+    await master.turns()
+    const begin = offers
+    const busy = await prober.during(questions, () => pause(watchMs))
+    const turn = await longestTurn(master)
+    const rate = ((offers - begin) / watchMs) * 1000
+    const where = `cycles of ${agents} agents x ${count} frameworks`
+    return [
+      lineOf(`an operator's question, idle`, idle.small, idle.bare, {}),
+      lineOf(`a framework's call, idle`, idle.frameworks, idle.bare, {}),
+      lineOf(`an operator's question, ${where}`, busy.small, busy.bare, { target: '10 ms', turn }),
+      lineOf(
+        `a framework's call, ${where} (${rate.toFixed(0)} offers/s)`,
+        busy.frameworks,
+        busy.bare,
+        {
+          target: '10 ms',
+        },
+      ),
+    ]
+  })
+}
+
+interface Population {
+  readonly agents: number
+  readonly frameworks: number
+  /** Of each framework on each agent. */
+  readonly tasks: number
+  readonly target?: string
+  readonly mesos?: string
+}
+
+function populationFlags({ frameworks, tasks }: Population): string[] {
+  return ['--frameworks', String(frameworks), '--tasks', String(tasks)]
+}
+
+function nameOf({ agents, frameworks, tasks }: Population): string {
+  return frameworks === 0
+    ? `${agents} agents`
+    : `${agents} agents, ${frameworks} x ${tasks} tasks each`
+}
+
+const populations: readonly Population[] = [
+  { agents: 10_000, frameworks: 0, tasks: 0, target: '250 ms', mesos: '252 ms' },
+  { agents: 1000, frameworks: 5, tasks: 2 },
+  { agents: 10_000, frameworks: 5, tasks: 2 },
+  { agents: 20_000, frameworks: 5, tasks: 2 },
+  { agents: 40_000, frameworks: 5, tasks: 2 },
+]
+
+/** The state of a cluster, page by page, and its metrics. */
+export async function statePart(quick: boolean): Promise<Line[]> {
+  const chosen: readonly Population[] = quick
+    ? [{ agents: 1000, frameworks: 5, tasks: 2 }]
+    : populations
+  const lines: Line[] = []
+  for (const population of chosen) lines.push(...(await stateOf(population)))
+  return lines
+}
+
+async function stateOf(population: Population): Promise<Line[]> {
+  const { agents, target, mesos } = population
+  return withMaster(async (bench, master, prober) => {
+    const flags = ['--registration-backoff-ms', '0', ...populationFlags(population)]
+    await agentsAdded(bench, agents, () => startAgents(bench, agents, flags))
+    const raw = median(await rawThroughput(bench.nats, bench.url, pageBytes, { count: 5, ms: 100 }))
+    const lines: Line[] = []
+    const measure = async (what: string, more: Partial<Line>, read: () => Promise<number>) => {
+      const times: number[] = []
+      let bytes = 0
+      await read()
+      await master.turns()
+      const { small: latencies, bare: limit } = await prober.during({ small, bare }, async () => {
+        for (let round = 0; round < 5; round++) {
+          const at = performance.now()
+          bytes = await read()
+          times.push(performance.now() - at)
+        }
+      })
+      const turn = await longestTurn(master)
+      const limitMs = (bytes / pageBytes / raw) * 1000
+      const figures = { ms: median(times), maxMs: Math.max(...times), limitMs, turn }
+      const name = `${what} (${(bytes / 2 ** 20).toFixed(1)} MiB), ${nameOf(population)}`
+      lines.push({ what: name, ...figures, ...more })
+      lines.push(lineOf(`a question meanwhile`, latencies, limit, { target: '10 ms' }))
+    }
+    const compared = { ...(target && { target }), ...(mesos && { mesos }) }
+    await measure('GET_STATE as JSON', compared, () => readPages(bench, 'GET_STATE', 'json'))
+    await measure('GET_STATE as msgpack', {}, () => readPages(bench, 'GET_STATE', 'msgpack'))
+    await measure('GET_METRICS', {}, () => readPages(bench, 'GET_METRICS', 'json'))
+    return lines
+  })
+}
+
+/** The token at the end of a page, in either format. */
+const nextPage = /next_page_token.{1,3}?([0-9a-f]{8}-[0-9a-f-]{27}\.\d+)/s
+
+/** Reads a list to its end; returns its bytes. Nothing is decoded: the master is measured, not its reader. */
+async function readPages({ nats }: BenchCluster, type: string, format: Format): Promise<number> {
+  let bytes = 0
+  let page_token: string | undefined
+  do {
+    const call = { type, page_size: 10_000, ...(page_token && { page_token }) }
+    const { data } = await nats.request(masterCall, encode(call, format), { timeout: requestMs })
+    bytes += data.length
+    const tail = Buffer.from(data.subarray(-120)).toString('latin1')
+    page_token = nextPage.exec(tail)?.[1]
+  } while (page_token !== undefined)
+  return bytes
+}
+
+const returns: readonly Population[] = [
+  { agents: 2000, frameworks: 5, tasks: 10, mesos: '950 ms (published)' },
+  { agents: 2000, frameworks: 5, tasks: 20 },
+  { agents: 20_000, frameworks: 1, tasks: 5, target: '10 s' },
+]
+/** Of a REREGISTER_AGENT for each of its tasks, about. */
+const taskBytes = 600
+
+/** Agents that bring their tasks along, all at once. */
+export async function returnPart(quick: boolean): Promise<Line[]> {
+  const chosen: readonly Population[] = quick
+    ? [{ agents: 500, frameworks: 5, tasks: 10 }]
+    : returns
+  const lines: Line[] = []
+  for (const population of chosen) lines.push(...(await returnOf(population)))
+  return lines
+}
+
+async function returnOf(population: Population): Promise<Line[]> {
+  const { agents, frameworks: each, tasks, target, mesos } = population
+  return withMaster(async (bench, master, prober) => {
+    const flags = ['--registration-backoff-ms', '0', ...populationFlags(population)]
+    let ms = 0
+    await master.turns()
+    const { small: latencies, bare: limit } = await prober.during({ small, bare }, async () => {
+      ms = await agentsAdded(bench, agents, () => startAgents(bench, agents, flags))
+    })
+    const turn = await longestTurn(master)
+    const bytes = each * tasks * taskBytes
+    const raw = median(await rawThroughput(bench.nats, bench.url, bytes, { count: 5, ms: 100 }))
+    return [
+      {
+        what: `${nameOf(population)}, from the first to the last one back`,
+        ...{ ms, limitMs: (agents / raw) * 1000, turn },
+        ...(target && { target }),
+        ...(mesos && { mesos }),
+      },
+      lineOf('a question meanwhile', latencies, limit, { target: '10 ms' }),
+    ]
+  })
+}
