@@ -16,6 +16,7 @@ import type { Payload } from '../../protocol/message.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { Calls, CallsDropped } from './internal.ts'
 import { lead } from './leadership.ts'
+import { prepare } from './preparation.ts'
 import { recover } from './recovery.ts'
 import { type MasterArgs, type MasterState, newState } from './state.ts'
 
@@ -42,6 +43,7 @@ export const lifecycle = setup({
       recover(context.state, event.body, context.cx)
     },
     lead: ({ context }) => lead(context.state, context.cx),
+    prepare: ({ context }) => prepare(context.cx),
   },
 }).createMachine({
   id: 'master',
@@ -49,6 +51,7 @@ export const lifecycle = setup({
   initial: 'standby',
   states: {
     standby: {
+      entry: 'prepare',
       meta: { accepts: ['ELECTED'] },
       on: { ELECTED: 'recovering' },
     },
