@@ -82,6 +82,7 @@ export class SimulatedExecutor {
       if (this.#isOver) return void connection.close()
       this.#connection = connection
     } catch {
+      if (this.#isOver) return
       this.#after(connectMs, () => void this.#connect())
       return
     }

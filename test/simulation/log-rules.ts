@@ -1,6 +1,6 @@
 /** The replicated log, judged by the disks of all replicas, dead ones too (replicated-log.md §13). */
 import { crc32 } from 'node:zlib'
-import type { StoredRecord } from '../../actors/log/records.ts'
+import { recordKey, type StoredRecord } from '../../actors/log/records.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { Body } from '../../protocol/log.ts'
 import type { Cluster } from './cluster.ts'
@@ -122,7 +122,11 @@ export class LogHistory {
     const missing = []
     for (let position = begin; position <= end; position++) {
       const isMarked = learned.some(([from, to]) => from <= position && position <= to)
-      if (!isMarked && readRecord(contents, position)?.learned !== true) missing.push(position)
+      if (isMarked) continue
+      const record = readRecord(contents, position)
+      // What was changed on the disk since shows when it is read.
+      const isChanged = record === undefined && contents.has(recordKey(position))
+      if (!isChanged && record?.learned !== true) missing.push(position)
     }
     if (missing.length === 0) return
     const isEmpty = learned.length === 0 && missing.length > end - begin

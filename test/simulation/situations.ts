@@ -49,6 +49,8 @@ export const situations: readonly string[] = [
   'a program gave up',
   'a program ended',
   'a program could not start',
+  'a framework hears FRAMEWORK_REMOVED',
+  'a framework hears FRAMEWORK_FAILED_OVER',
   'an executor is subscribed',
   'an executor is asked to subscribe again',
   'an executor is told to shut down',

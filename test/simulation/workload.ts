@@ -7,7 +7,7 @@ import type { TaskInfo } from '../../protocol/v1/task.ts'
 import { type Driver, Room, type SchedulerCallbacks, scheduler } from '../../src/framework/index.ts'
 import type { ChildSpec } from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
-import type { Clock, Random } from '../../src/runtime/ports.ts'
+import type { Clock, Random, TimerHandle } from '../../src/runtime/ports.ts'
 import { Abuser } from './abuse.ts'
 import { Executors, executorShare } from './executors.ts'
 import type { History } from './history.ts'
@@ -50,6 +50,7 @@ export class Framework {
   #wanted = 0
   #launched = 0
   #quiet = false
+  readonly #timers = new Set<TimerHandle>()
   #held: Offer[] = []
 
   constructor(plan: FrameworkPlan, options: FrameworkOptions) {
@@ -71,14 +72,13 @@ export class Framework {
   /** Wants more from time to time, until it shall be quiet. */
   begin(): void {
     const { everyMs, habit, tasks } = this.plan
-    const { isReviving } = this.#options.settings
+    const isReviving = this.#options.settings.isReviving || habit === 'steady'
     const want = () => {
-      if (this.#quiet) return
       const more = habit === 'bursty' ? 20 : 1 + this.#draw.int(3)
       this.#wanted += Math.max(0, Math.min(more, tasks - this.#launched - this.#wanted))
       this.#killSome()
       if (isReviving && this.#wanted > 0) this.driver?.revive()
-      this.#clock.setTimeout(want, everyMs)
+      this.#later(everyMs, want)
     }
     want()
   }
@@ -86,18 +86,26 @@ export class Framework {
   /** Calls `act` from time to time, until it shall be quiet. */
   onTurn(act: () => void): void {
     const turn = () => {
-      if (this.#quiet) return
       act()
-      this.#clock.setTimeout(turn, (5000 + this.#draw.int(15_000)) * idleFactor)
+      this.#later((5000 + this.#draw.int(15_000)) * idleFactor, turn)
     }
     const { idleFactor } = this.#options.settings
-    this.#clock.setTimeout(turn, this.#draw.int(15_000) * idleFactor)
+    this.#later(this.#draw.int(15_000) * idleFactor, turn)
   }
 
-  /** Ends itself with all of its tasks; its next instance is another framework. */
+  /** Does something unless it shall be quiet by then. */
+  #later(ms: number, act: () => void): void {
+    const timer = this.#clock.setTimeout(() => {
+      this.#timers.delete(timer)
+      act()
+    }, ms)
+    this.#timers.add(timer)
+  }
+
+  /** Ends itself with all of its tasks; its next instance is another framework, or is told that it must be. */
   retire(): void {
     this.driver?.teardown()
-    this.#comeAnew()
+    if (this.#draw.int(3) > 0) this.#comeAnew()
   }
 
   /** It is over: by itself, or because it was away for longer than its failover time-out. */
@@ -111,6 +119,7 @@ export class Framework {
   becomeQuiet(): void {
     this.#quiet = true
     this.#wanted = 0
+    for (const timer of this.#timers) this.#clock.clearTimeout(timer)
     this.#letGo()
   }
 
@@ -176,6 +185,7 @@ export class Framework {
         return new Promise((resolve) => this.#clock.setTimeout(resolve, this.#draw.int(3000)))
       },
       error: ({ code }, driver) => {
+        this.#options.mark(`a framework hears ${code}`)
         if (driver !== this.driver) return
         if (code === 'FRAMEWORK_REMOVED') this.#comeAnew()
         restart()
@@ -226,12 +236,17 @@ export class Framework {
       const tasks = this.#tasksFor(offer)
       const { wanting, sated } = this.#options.settings.refuseSeconds
       const refuse_seconds = this.#wanted > 0 ? wanting : sated
-      if (tasks.length === 0) driver.decline([offer], { refuse_seconds })
+      if (tasks.length === 0) this.#declineAll(offer, driver, refuse_seconds)
       else if (this.plan.habit === 'executing')
         driver.accept([offer], [this.#executors.launch(offer, tasks)], { refuse_seconds })
       else driver.launch([offer], tasks, { refuse_seconds })
       if (this.plan.habit === 'hostile') this.#abuser.abuse(offer, tasks, driver)
     }
+  }
+
+  #declineAll(offer: Offer, driver: Driver, refuse_seconds: number): void {
+    driver.decline([offer], { refuse_seconds })
+    if (this.plan.habit === 'steady' && this.#wanted === 0) driver.suppress()
   }
 
   #tasksFor(offer: Offer): TaskInfo[] {
