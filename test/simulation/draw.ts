@@ -18,23 +18,24 @@ import {
   type Weather,
 } from './plan.ts'
 
-/** The longest chaos of a brisk world, and the shortest and longest of one that lives for hours, ms. */
-const briskMs = [30_000, 180_000] as const
-const realMs = [3_600_000, 6 * 3_600_000] as const
-
 /** A seed that begins so draws a world that lives for hours; of the others one in so many does. */
 export const calmSeed = 'calm:'
 const calmOf = 50
+
+/** The shortest and the longest chaos of each kind of world, ms; among others one of hours is short. */
+const hourMs = 3_600_000
+const lengths = { brisk: [30_000, 180_000], calm: [hourMs, 6 * hourMs], rare: [hourMs, 2 * hourMs] }
 
 const roles = ['*', 'web', 'db']
 
 /** Draws everything that a seed decides before the run begins. */
 export function drawPlan(seed: string): Plan {
-  const isCalm = seed.startsWith(calmSeed) || stream(seed, 'pace').int(calmOf) === 0
-  return isCalm ? drawWorld(seed, 'real') : drawWorld(seed, 'brisk')
+  if (seed.startsWith(calmSeed)) return drawWorld(seed, 'real', lengths.calm)
+  if (stream(seed, 'pace').int(calmOf) === 0) return drawWorld(seed, 'real', lengths.rare)
+  return drawWorld(seed, 'brisk', lengths.brisk)
 }
 
-function drawWorld(seed: string, pace: Pace): Plan {
+function drawWorld(seed: string, pace: Pace, [least = 0, most = 0]: readonly number[]): Plan {
   const draw = stream(seed, 'world')
   const masters = names('master', pick(draw, pace === 'brisk' ? [1, 3, 3, 3, 5] : [1, 3, 3, 3]))
   const agents = names('agent', 2 + draw.int(pick(draw, [3, 5, 5, 11]))).map((name) =>
@@ -44,8 +45,7 @@ function drawWorld(seed: string, pace: Pace): Plan {
   const frameworks = names('framework', 1 + draw.int(pick(draw, [3, 4, 6]))).map((name) =>
     drawFramework(name, isOneRole ? ['*'] : roles, pace, draw),
   )
-  const [leastMs, mostMs] = pace === 'brisk' ? briskMs : realMs
-  const chaosMs = Math.round(leastMs + draw.next() * (mostMs - leastMs))
+  const chaosMs = Math.round(least + draw.next() * (most - least))
   const world = { masters, agents, frameworks }
   const victims = drawVictims(stream(seed, 'atlas'), masters)
   return {

@@ -35,16 +35,20 @@ export function scan(cluster: Cluster): void {
   checkDecisions(cluster)
 }
 
-/** A2, A3: what runs on a host fits it, and no port is in two hands. */
+/**
+ * A2, A3: what runs on a host fits it, and no port is in two hands. As in Mesos a master gives away at once
+ * what a removed framework had, while its tasks have their grace: these do not count.
+ */
 function checkAgents({ plan, agents, history }: Cluster): void {
   for (const [index, host] of agents.entries()) {
     const { cpus, mem } = plan.agents[index]!
     const sum = { cpus: 0, mem: 0 }
     const ports = new Map<number, string>()
     const ids = new Set(host.processes.running().map(({ options }) => options.env[taskVariable]))
+    const frameworks = agentStateOf(host)?.frameworks
     for (const id of ids) {
       const task = history.tasks.get(id ?? '')
-      if (task === undefined) continue
+      if (task === undefined || frameworks?.get(task.framework)?.terminating) continue
       sum.cpus += Math.round(task.cpus * 1000)
       sum.mem += task.mem
       if (task.port === undefined) continue

@@ -117,7 +117,7 @@ function failureOf(error: unknown, { clock }: Cluster, phase: string): Failure {
 
 async function phases(cluster: Cluster, progress: Progress, untilMs: number): Promise<void> {
   const { clock, plan, hosts, frameworks } = cluster
-  const { settledMs, lookMs } = settingsOf(plan)
+  const { settledMs, lookMs, idleFactor } = settingsOf(plan)
   let nextScan = 0
   const check = () => {
     if (cluster.trouble !== undefined) throw cluster.trouble
@@ -224,7 +224,8 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
     await until(`${host.name} stops`, () => stopped, 60_000)
   }
   await operators.close()
-  await pass(copyMsMax + 30_000)
+  // Whoever acts from time to time may just have thought of it.
+  await pass(copyMsMax + 30_000 * idleFactor)
   const left = clock.pending()
   if (left.timers + left.deferred > 0)
     throw new Violation('S4', `left on the clock: ${JSON.stringify(left)}`)
