@@ -13,11 +13,14 @@ import { Executors, executorShare } from './executors.ts'
 import type { History } from './history.ts'
 import { Keeper } from './keeper.ts'
 import type { Settings } from './pace.ts'
-import type { FrameworkPlan } from './plan.ts'
+import type { FrameworkPlan, Habit } from './plan.ts'
 
 /** What a command does is in its variables; the simulated processes read them (`cluster.ts`). */
 export const taskVariable = 'SIMULATED_TASK'
 export const scriptVariable = 'SIMULATED_SCRIPT'
+
+/** Those who want to be told that a task is being killed. */
+const wantsKilling: ReadonlySet<Habit> = new Set<Habit>(['bursty', 'slow', 'failing over'])
 
 export interface FrameworkOptions {
   readonly seed: string
@@ -147,6 +150,7 @@ export class Framework {
           { type: 'MULTI_ROLE' as const },
           { type: 'PARTITION_AWARE' as const },
           { type: 'RESERVATION_REFINEMENT' as const },
+          ...(wantsKilling.has(this.plan.habit) ? [{ type: 'TASK_KILLING_STATE' as const }] : []),
         ],
       },
       tasks: open.map(({ id, agentId }) => ({ taskId: id, agentId })),
