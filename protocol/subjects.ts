@@ -71,6 +71,9 @@ export interface Subjects {
   pid(node: string, id: string): string
   /** All mailboxes of a node: its one subscription. */
   nodeWildcard(node: string): string
+  /** The same mailbox for messages from the near ones of its node, which have a connection of their own. */
+  near(node: string, id: string): string
+  nearWildcard(node: string): string
   parsePid(subject: string): { readonly node: string; readonly id: string } | undefined
 
   /** Where a node tells of its actors. */
@@ -145,6 +148,8 @@ export function subjects(cluster: string): Subjects {
     cluster,
     pid: (node: string, id: string) => `${cluster}.pid.${token(node)}.${token(id)}`,
     nodeWildcard: (node: string) => `${cluster}.pid.${token(node)}.*`,
+    near: (node: string, id: string) => `${cluster}.pid.${token(node)}.near.${token(id)}`,
+    nearWildcard: (node: string) => `${cluster}.pid.${token(node)}.near.*`,
     nodeActors: (node: string) => `${cluster}.node.${token(node)}.actors`,
     parsePid(subject: string) {
       const ids = parse(subject, [cluster, 'pid', null, null])

@@ -126,6 +126,8 @@ export default nodeModule({
   options: MasterOptions,
   // Whoever floods it with calls is not to cost it the lease.
   clientConnection: true,
+  // Nor are all its agents, when they come at once.
+  near: (options, node) => logOptions(options, node).replicas.filter((name) => name !== node),
   async children(options, { node, ports }) {
     parseWeights(options.weights)
     removalIntervalMs(options.agent_removal_rate_limit)

@@ -89,9 +89,10 @@ export class FrameSender {
   }
 
   #publish({ to, id, envelopes, bytes, probe }: Batch): void {
-    const { connection, subjects, name, incarnation } = this.#node
-    const subject = subjects.pid(to.name, id)
-    const reply = probe ? subjects.pid(name, `${ABSENT}${to.name}`) : undefined
+    const { name, incarnation } = this.#node
+    const { connection, mailbox } = this.#node.wayTo(to.name)
+    const subject = mailbox(to.name, id)
+    const reply = probe ? mailbox(name, `${ABSENT}${to.name}`) : undefined
     const header = (kind: number): Header => ({
       node: name,
       incarnation,

@@ -40,6 +40,8 @@ export interface NodeModule<Options extends TObject = TObject> {
   readonly supervision?: Partial<SupervisorOptions>
   /** See `NodeOptions`. */
   readonly clientConnection?: boolean
+  /** See `NodeOptions`; for a node of that name. */
+  readonly near?: (options: Static<Options>, node: string) => readonly string[]
 }
 
 /** Keeps the types of a module's options together. */

@@ -35,6 +35,7 @@ import { exactPid, isToken, type Pid, parsePid, pid } from './pid.ts'
 import type {
   Connection,
   ConnectionStatus,
+  Delivery,
   LogLevel,
   Ports,
   Subscription,
@@ -57,6 +58,11 @@ export interface NodeOptions {
    * a flood of calls holds up no message between actors. Default false.
    */
   readonly clientConnection?: boolean
+  /**
+   * Names of other nodes with which messages have a connection to the broker of their own: whatever those
+   * say, such as the word that extends a lease, waits behind no crowd. Each of them must name this node too.
+   */
+  readonly near?: readonly string[]
   /** Default 2000; a peer with links is given up after `silenceMs`, default 10000. */
   readonly heartbeatMs?: number
   readonly silenceMs?: number
@@ -80,21 +86,37 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     throw new Error(`'${options.name}' cannot be a node's name: letters, digits and -_ only`)
   const { transport } = options.ports
   const connection = await transport.connect({ name: `meseta ${options.name}` })
-  const clients = options.clientConnection
-    ? await transport.connect({ name: `meseta ${options.name} clients` }).catch(async (error) => {
-        await connection.close()
-        throw error
-      })
-    : connection
-  const node = new Node(options, connection, clients)
+  const connections = [connection]
+  const another = async (what: string) => {
+    try {
+      const more = await transport.connect({ name: `meseta ${options.name} ${what}` })
+      connections.push(more)
+      return more
+    } catch (error) {
+      for (const each of connections) await each.close()
+      throw error
+    }
+  }
+  const clients = options.clientConnection ? await another('clients') : connection
+  const near = options.near?.length ? await another('near') : connection
+  const node = new Node(options, { connection, clients, near })
   try {
     node.boot()
-    await Promise.all([connection.flush(), clients.flush()])
+    await Promise.all(connections.map((each) => each.flush()))
   } catch (error) {
     await node.stop()
     throw error
   }
   return node
+}
+
+/** Connections of a node to the broker; some may be the same. */
+type Connections = Pick<Node, 'connection' | 'clients' | 'near'>
+
+/** How frames reach a node: what they are published on, and where its mailboxes are. */
+interface Way {
+  readonly connection: Connection
+  readonly mailbox: (node: string, id: string) => string
 }
 
 export class Node {
@@ -107,6 +129,8 @@ export class Node {
   readonly connection: Connection
   /** For raw subjects; the same one unless they have their own. */
   readonly clients: Connection
+  /** For messages between this node and its near ones; that for all unless they have their own. */
+  readonly near: Connection
   readonly subjects: Subjects
   readonly peers: Peers
   readonly registry: Registry
@@ -118,7 +142,8 @@ export class Node {
 
   readonly #options: NodeOptions
   readonly #runQueue: RunQueue
-  #mailbox: Subscription | undefined
+  #mailboxes: readonly Subscription[] = []
+  readonly #nearNodes: ReadonlySet<string>
   #service: readonly Subscription[] = []
   #heartbeat: TimerHandle
   #root: Cell | undefined
@@ -129,7 +154,7 @@ export class Node {
   handled = 0
   readonly deadLetters: DeadLetters
 
-  constructor(options: NodeOptions, connection: Connection, clients: Connection) {
+  constructor(options: NodeOptions, { connection, clients, near }: Connections) {
     const { clock, decider, random } = options.ports
     this.#options = options
     this.name = options.name
@@ -137,6 +162,8 @@ export class Node {
     this.ports = options.ports
     this.connection = connection
     this.clients = clients
+    this.near = near
+    this.#nearNodes = new Set(options.near)
     this.subjects = subjectsOf(this.cluster)
     this.incarnation = random.uuid().replaceAll('-', '').slice(0, 12)
     this.startedMs = clock.monotonic()
@@ -160,10 +187,15 @@ export class Node {
 
   /** @throws what a child's init threw. */
   boot(): void {
-    this.#mailbox = this.connection.subscribe(this.subjects.nodeWildcard(this.name), (delivery) =>
-      this.peers.receive(delivery),
-    )
+    const receive = (delivery: Delivery) => this.peers.receive(delivery)
+    const { name, subjects } = this
+    this.#mailboxes = [this.connection.subscribe(subjects.nodeWildcard(name), receive)]
     this.connection.onStatus((status) => this.#onStatus('broker connection', status))
+    if (this.near !== this.connection) {
+      const near = this.near.subscribe(subjects.nearWildcard(name), receive)
+      this.#mailboxes = [...this.#mailboxes, near]
+      this.near.onStatus((status) => this.#onStatus("near nodes' broker connection", status))
+    }
     if (this.clients !== this.connection)
       this.clients.onStatus((status) => this.#onStatus("clients' broker connection", status))
     const spec = rootSpec(this.#options.supervision ?? {}, this.#options.children ?? [])
@@ -190,7 +222,7 @@ export class Node {
     if (root !== undefined)
       await new Promise<void>((resolve) => this.registry.stop(root, SHUTDOWN, false, resolve))
     this.#end()
-    await Promise.all([this.connection.close(), this.clients.close()])
+    await Promise.all([this.connection.close(), this.clients.close(), this.near.close()])
   }
 
   /** Ends at once, as a killed process does: nobody is told. For simulation. */
@@ -201,11 +233,12 @@ export class Node {
     this.#end()
     void this.connection.close()
     void this.clients.close()
+    void this.near.close()
   }
 
   #end(): void {
     this.ports.clock.clearTimeout(this.#heartbeat)
-    this.#mailbox?.close()
+    for (const mailbox of this.#mailboxes) mailbox.close()
     for (const subscription of this.#service) subscription.close()
     this.requests.close()
     this.#flush()
@@ -266,6 +299,14 @@ export class Node {
   }
 
   // ---- messages
+
+  /** By which frames go to a node. */
+  wayTo(node: string): Way {
+    const { connection, near, subjects } = this
+    return this.#nearNodes.has(node)
+      ? { connection: near, mailbox: subjects.near }
+      : { connection, mailbox: subjects.pid }
+  }
 
   isRemote(address: Pid): boolean {
     return address !== '' && parsePid(address).node !== this.name

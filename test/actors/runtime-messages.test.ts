@@ -441,6 +441,49 @@ test('raw subjects have a connection of their own where one is asked for', async
   assert.ok(actors.includes('close') && clients.includes('close'))
 })
 
+test('near nodes have a connection for what they say to each other', async () => {
+  const w = world()
+  const uses = new Map<string, string[]>()
+  const noted = (name: string) => {
+    const ports = w.ports(name)
+    const connect: typeof ports.transport.connect = async (options) => {
+      const connection = await ports.transport.connect(options)
+      const used: string[] = []
+      uses.set(options.name, used)
+      const { publish } = connection
+      connection.publish = (subject, ...rest) => {
+        used.push(subject)
+        publish.call(connection, subject, ...rest)
+      }
+      return connection
+    }
+    return { ...ports, transport: { connect } }
+  }
+  const a = await w.start('a', { children: [worker()], near: ['b'], ports: noted('a') })
+  const b = await w.start('b', { children: [worker()], near: ['a'], ports: noted('b') })
+  await w.start('c', { children: [worker()] })
+  for (const [node, peers] of [
+    [a, ['b', 'c']],
+    [b, ['a', 'c']],
+  ] as const) {
+    const probe = await w.probe(node)
+    for (const peer of peers) {
+      assert.ok((await probe.ask(pid('worker', peer), Echo, { text: 'x' })).ok)
+    }
+  }
+  const used = (name: string) => uses.get(`meseta ${name}`)!.filter((use) => use.includes('.pid.'))
+  assert.ok(used('a near').length > 0 && used('b near').length > 0)
+  assert.ok(used('a near').every((use) => use.startsWith('meseta.pid.b.near.')))
+  assert.ok(used('b near').every((use) => use.startsWith('meseta.pid.a.near.')))
+  assert.ok(used('a').every((use) => use.startsWith('meseta.pid.c.')))
+  // That a near node is gone is told as of any other.
+  const probe = await w.probe(a)
+  await w.crash(b)
+  const outcome = await probe.ask(pid('worker', 'b'), Echo, { text: 'x' })
+  assert.is(outcome.ok || outcome.error.code, 'DISCONNECTED')
+  await w.stop()
+})
+
 test('a node that is stopped in order logs no warning', async () => {
   const w = world()
   await w.start('a', { children: [worker()] })
