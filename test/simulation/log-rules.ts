@@ -84,7 +84,8 @@ export class LogHistory {
     // What it promised was lost with the disk that held it; the others know not to count on it.
     if (metadata?.status !== 'VOTING') {
       this.#disks.delete(replica)
-      if (!this.#behind.has(replica)) this.#behind.set(replica, this.#confirmed)
+      // It has asked the others since the last look: what they had then it must get.
+      if (!this.#behind.has(replica)) this.#behind.set(replica, this.#confirmedBefore)
     } else this.#votes(replica, contents)
     if (metadata === undefined || metadata.status === 'CORRUPT') return
     const seen = this.#diskOf(replica)

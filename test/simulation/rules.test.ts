@@ -415,6 +415,7 @@ test('a replica gets a vote with all that was answered before', () => {
     const history = new LogHistory()
     history.asked(append('x').data)
     history.confirmed('w', 5, 0, append('x').data)
+    history.turn()
     return broken(() => {
       history.look('a', disk(5, {}, status))
       history.look('a', contents)
@@ -426,6 +427,7 @@ test('a replica gets a vote with all that was answered before', () => {
   const partly = new LogHistory()
   partly.asked(append('x').data)
   partly.confirmed('w', 5, 2, append('z').data)
+  partly.turn()
   partly.look('a', disk(5, {}, 'RECOVERING'))
   assert.is(
     broken(() => partly.look('a', disk(6, { 0: x }))),
