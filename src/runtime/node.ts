@@ -29,6 +29,7 @@ import {
   isOrderly,
   SHUTDOWN,
 } from './exit.ts'
+import { Inlet } from './inlet.ts'
 import * as links from './links.ts'
 import { Peers } from './peers.ts'
 import { exactPid, isToken, type Pid, parsePid, pid } from './pid.ts'
@@ -133,6 +134,8 @@ export class Node {
   readonly near: Connection
   readonly subjects: Subjects
   readonly peers: Peers
+  /** For frames of all but the near nodes. */
+  readonly inlet: Inlet
   readonly registry: Registry
   readonly requests: Requests
   readonly startedMs: number
@@ -174,7 +177,12 @@ export class Node {
       clock,
       decider,
       serve: (cell, messages) => this.#serve(cell, messages),
-      afterSlice: () => this.#flush(),
+      afterSlice: () => this.#afterSlice(),
+    })
+    this.inlet = new Inlet({
+      clock,
+      decode: (delivery) => this.peers.receive(delivery),
+      schedule: () => this.#runQueue.schedule(),
     })
     const heartbeatMs = options.heartbeatMs ?? 2000
     this.peers = new Peers(this, { heartbeatMs, silenceMs: options.silenceMs ?? 5 * heartbeatMs })
@@ -187,12 +195,14 @@ export class Node {
 
   /** @throws what a child's init threw. */
   boot(): void {
-    const receive = (delivery: Delivery) => this.peers.receive(delivery)
     const { name, subjects } = this
+    const receive = (delivery: Delivery) => this.inlet.receive(delivery)
     this.#mailboxes = [this.connection.subscribe(subjects.nodeWildcard(name), receive)]
     this.connection.onStatus((status) => this.#onStatus('broker connection', status))
     if (this.near !== this.connection) {
-      const near = this.near.subscribe(subjects.nearWildcard(name), receive)
+      const near = this.near.subscribe(subjects.nearWildcard(name), (delivery) =>
+        this.peers.receive(delivery),
+      )
       this.#mailboxes = [...this.#mailboxes, near]
       this.near.onStatus((status) => this.#onStatus("near nodes' broker connection", status))
     }
@@ -239,9 +249,15 @@ export class Node {
   #end(): void {
     this.ports.clock.clearTimeout(this.#heartbeat)
     for (const mailbox of this.#mailboxes) mailbox.close()
+    this.inlet.close()
     for (const subscription of this.#service) subscription.close()
     this.requests.close()
     this.#flush()
+  }
+
+  #afterSlice(): boolean {
+    this.#flush()
+    return this.inlet.round()
   }
 
   #flush(): void {

@@ -297,8 +297,10 @@ export class Peers {
   /** Called every `heartbeatMs`. */
   beat(): void {
     const now = this.#node.ports.clock.monotonic()
+    const { isBehind } = this.#node.inlet
     for (const peer of this.#peers.values()) {
-      const silent = now - peer.heardMs > this.#options.silenceMs
+      // What it has said may be among what waits.
+      const silent = !isBehind && now - peer.heardMs > this.#options.silenceMs
       if (silent) this.#assemblies.drop(peer.name)
       if (!isWatched(peer)) continue
       if (silent) this.#breakAloud(peer, 'heartbeat')

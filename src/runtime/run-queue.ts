@@ -22,8 +22,8 @@ export interface RunQueueOptions {
   readonly decider: Decider | undefined
   /** Serves the cell for at most so many messages, and says how many. */
   readonly serve: (cell: Cell, messages: number) => number
-  /** Called at the end of each slice. */
-  readonly afterSlice: () => void
+  /** Called at the end of each slice; returns whether there shall be another one in any case. */
+  readonly afterSlice: () => boolean
 }
 
 export class RunQueue {
@@ -54,12 +54,13 @@ export class RunQueue {
   #slice(): void {
     this.#scheduled = false
     this.#running = true
+    let more = false
     try {
       this.#run()
-      this.#options.afterSlice()
+      more = this.#options.afterSlice()
     } finally {
       this.#running = false
-      if (this.#runnable.size > 0) this.schedule()
+      if (more || this.#runnable.size > 0) this.schedule()
     }
   }
 
