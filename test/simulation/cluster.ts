@@ -72,7 +72,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
   const situations = new Map<string, number>()
   const mark = (situation: string) =>
     situations.set(situation, (situations.get(situation) ?? 0) + 1)
-  const history = new History(mark, (framework, text) => happened.note(framework, 'hears', text))
+  const history = new History(mark, (framework, kind, text) => happened.note(framework, kind, text))
   const air = new Air(plan, clock)
   const broker = memoryBroker({
     clock,

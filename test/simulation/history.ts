@@ -48,12 +48,12 @@ export class History {
   /** Called with each noteworthy thing. */
   readonly #mark: (situation: string) => void
 
-  /** Called with each status that a framework is told. */
-  readonly #note: (framework: string, text: string) => void
+  /** Called with each task that a framework launches, and each status that it is told. */
+  readonly #note: (framework: string, kind: 'launches' | 'hears', text: string) => void
 
   constructor(
     mark: (situation: string) => void,
-    note: (framework: string, text: string) => void = () => {},
+    note: (framework: string, kind: 'launches' | 'hears', text: string) => void = () => {},
   ) {
     this.#mark = mark
     this.#note = note
@@ -71,6 +71,7 @@ export class History {
       lastState: 'TASK_STAGING',
       heard: new Set(),
     }
+    this.#note(task.framework, 'launches', task.id)
     this.tasks.set(task.id, launched)
     this.#open.add(launched)
   }
@@ -123,7 +124,7 @@ export class History {
   told(framework: string, status: TaskStatus): void {
     const id = status.task_id.value
     const uuid = Buffer.from(status.uuid ?? []).toString('hex')
-    this.#note(framework, `${id} ${status.state} ${status.reason ?? ''} ${uuid}`)
+    this.#note(framework, 'hears', `${id} ${status.state} ${status.reason ?? ''} ${uuid}`)
     const task = this.tasks.get(id)
     // Whoever asks about what is not its own is told that there is no such task.
     if (uuid === '' && task?.framework !== framework) return
@@ -154,7 +155,7 @@ export class History {
   }
 
   toldOfOperation(framework: string, { operation_id, state, message }: OperationStatus): void {
-    this.#note(framework, `${operation_id?.value} ${state} ${message ?? ''}`)
+    this.#note(framework, 'hears', `${operation_id?.value} ${state} ${message ?? ''}`)
     this.#mark(state)
   }
 

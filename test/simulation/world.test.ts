@@ -57,4 +57,53 @@ test('executors of frameworks run tasks and groups, and come and go', async () =
     assert.ok((situations.get(situation) ?? 0) > 0, `never: ${situation}`)
 })
 
+/** How long the tasks of a framework took from their launch to the first word of them, ms, in order. */
+async function latenciesOf(framework: string, plan: Plan): Promise<number[]> {
+  const launched = new Map<string, number>()
+  const latencies: number[] = []
+  const print = (line: string) => {
+    const [seconds = '', , who, kind, task = ''] = line.trim().split(' ')
+    if (who !== `${framework}-id`) return
+    const ms = 1000 * Number(seconds)
+    if (kind === 'launches') launched.set(task, ms)
+    const sinceMs = kind === 'hears' ? launched.get(task) : undefined
+    if (sinceMs === undefined) return
+    launched.delete(task)
+    latencies.push(ms - sinceMs)
+  }
+  const { failure } = await run(plan, { print })
+  assert.is(failure, undefined)
+  return latencies.sort((a, b) => a - b)
+}
+
+test('hostile frameworks beside it hardly slow another one (X1)', async () => {
+  const { agents, frameworks, ...drawn } = calm('latency', 'steady')
+  const [first] = frameworks
+  const steady = { ...first!, name: 'framework-1', role: '*', tasks: 60, everyMs: 500, killed: 0 }
+  const others = (habit: 'steady' | 'hostile') =>
+    ['framework-2', 'framework-3', 'framework-4'].map((name) => ({
+      ...steady,
+      name,
+      habit,
+      tasks: 500,
+    }))
+  // Where turns take no time, nobody has to wait for anybody.
+  const slow = { type: 'slow', node: 'master-1', at: 0, forMs: 60_000 } as const
+  const weather = { tail: 0, drop: 0, duplicate: 0, reorder: 0, flip: 0, commitMs: 5, diskMs: 0 }
+  const beside = (neighbours: Plan['frameworks']) =>
+    latenciesOf('framework-1', {
+      ...drawn,
+      weather: { ...weather, latencyMs: 1 },
+      masters: ['master-1'],
+      agents: agents.map((agent) => ({ ...agent, cpus: 16, mem: 4096 })),
+      frameworks: [steady, ...neighbours],
+      faults: [slow],
+    })
+  const p99 = (all: readonly number[]) => all[Math.floor(0.99 * all.length)] ?? 0
+  const calmMs = p99(await beside(others('steady')))
+  const hurtMs = p99(await beside(others('hostile')))
+  assert.ok(calmMs > 50, `${calmMs} ms when it is calm`)
+  assert.ok(hurtMs <= 5 * calmMs, `${hurtMs} ms beside hostile ones, ${calmMs} ms when it is calm`)
+})
+
 test.run()
