@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-const heapMb = 160
+const heapMb = 200
 
 export async function hashElsewhere(seed: string): Promise<string> {
   const main = join(import.meta.dirname, 'main.ts')
