@@ -48,14 +48,15 @@ else {
       'ratio',
       'target',
       'Mesos',
-      'longest turn of the master',
+      'longest turn, CPU ms (ms)',
     ],
     style: { head: [], border: [] },
   })
   const round = (value: number | undefined) => (value === undefined ? '' : value.toFixed(1))
   for (const { what, ms, p99Ms, maxMs, limitMs, target = '', mesos = '', turn } of lines) {
     const ratio = limitMs === undefined ? '' : (ms / limitMs).toFixed(1)
-    const longest = turn === undefined ? '' : `${turn.ms.toFixed(1)} ms, ${turn.what}`
+    const longest =
+      turn === undefined ? '' : `${turn.cpuMs.toFixed(1)} (${turn.ms.toFixed(1)}), ${turn.what}`
     const figures = [ms, p99Ms, maxMs, limitMs].map(round)
     table.push([what, ...figures, ratio, target, mesos, longest])
   }

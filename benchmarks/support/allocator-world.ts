@@ -3,7 +3,6 @@
  * and says how long a run over all agents took. The end of a run is told by an inverse offer: one agent
  * is in maintenance and in use, and its framework is asked for it at the end of every such run.
  */
-import { openSync, readSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type AllocationOptions, allocator } from '../../actors/allocator/index.ts'
@@ -26,6 +25,7 @@ import type { Resource } from '../../protocol/v1/resources.ts'
 import { type Context, child, type Node, pid, startNode, table } from '../../src/runtime/index.ts'
 import { systemClock, systemPorts } from '../../src/runtime/ports/index.ts'
 import { memoryBroker } from '../../src/transport/memory.ts'
+import { threadCpuMs } from './thread-cpu.ts'
 
 export type NewAgent = Payload<typeof AddAgents>['agents'][number]
 
@@ -254,24 +254,6 @@ function watchTurns(): { stop(): Pick<Cycle, 'turnMsMax' | 'turnCpuMsMax'> } {
       return { turnMsMax, turnCpuMsMax }
     },
   }
-}
-
-const schedulerStatistics = openStatistics()
-const statisticsText = Buffer.alloc(128)
-
-function openStatistics(): number | undefined {
-  try {
-    return openSync(`/proc/self/task/${process.pid}/schedstat`, 'r')
-  } catch {
-    return undefined
-  }
-}
-
-/** CPU time of this thread, ms, as Linux counts it; 0 elsewhere. */
-function threadCpuMs(): number {
-  if (schedulerStatistics === undefined) return 0
-  const length = readSync(schedulerStatistics, statisticsText, 0, statisticsText.length, 0)
-  return Number.parseInt(statisticsText.toString('latin1', 0, length), 10) / 1e6
 }
 
 setFlagsFromString('--expose-gc')

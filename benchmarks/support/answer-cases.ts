@@ -86,7 +86,7 @@ async function startAgents(bench: BenchCluster, agents: number, flags: readonly 
 }
 
 async function longestTurn(master: BenchNode): Promise<Turn> {
-  return (await master.turns()).reduce((left, right) => (left.ms >= right.ms ? left : right))
+  return (await master.turns()).reduce((left, right) => (left.cpuMs >= right.cpuMs ? left : right))
 }
 
 function lineOf(what: string, latencies: Latencies, limit: Latencies, more: Partial<Line>): Line {
