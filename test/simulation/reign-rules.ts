@@ -15,8 +15,8 @@ export class ReignHistory {
   readonly #leasedSince = new Map<string, number>()
   /** Tasks that a leader of the past sent to an agent that knew better, by agent. */
   readonly #stale = new Map<string, Set<string>>()
-  /** Tasks that an agent was told to kill, by both: whether one who led has said so. */
-  readonly #condemned = new Map<string, boolean>()
+  /** What agents were told to do, by both: whether one who led has said so. */
+  readonly #orders = new Map<string, boolean>()
   /** Ids of agents that were marked gone. */
   readonly #gone = new Set<string>()
 
@@ -56,16 +56,16 @@ export class ReignHistory {
         throw new Violation('E2', `${agent} took ${task} from a leader of the past`)
   }
 
-  /** An agent that has heard of epoch `known` is told by a leader of `epoch` to kill a task. */
-  condemned(agent: string, task: string, { epoch, known }: Epochs): void {
-    const key = `${agent} ${task}`
-    this.#condemned.set(key, epoch >= known || this.#condemned.get(key) === true)
+  /** An agent that has heard of epoch `known` is told by a leader of `epoch` to do something. */
+  ordered(agent: string, what: string, { epoch, known }: Epochs): void {
+    const key = `${agent} ${what}`
+    this.#orders.set(key, epoch >= known || this.#orders.get(key) === true)
   }
 
-  /** An agent has a task ended. */
-  kills(agent: string, task: string): void {
-    if (this.#condemned.get(`${agent} ${task}`) === false)
-      throw new Violation('E2', `${agent} kills ${task} as a leader of the past has said`)
+  /** An agent does it, if it was told to. */
+  done(agent: string, what: string): void {
+    if (this.#orders.get(`${agent} ${what}`) === false)
+      throw new Violation('E2', `${agent} does what a leader of the past has said: ${what}`)
   }
 
   /** Where a leader has the agents that it knows of. */

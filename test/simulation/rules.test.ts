@@ -14,6 +14,7 @@ import { checkHands, checkReserved, type Hand, type Offered, RoleLimits } from '
 import { Refusals } from './refusal-rules.ts'
 import { RegistryHistory } from './registry-rules.ts'
 import { ReignHistory } from './reign-rules.ts'
+import { checkAtRest, keptMax } from './rest-rules.ts'
 import { UpdateHistory } from './update-rules.ts'
 import { type Answered, checkAnswer, type Proposal } from './vote-rules.ts'
 
@@ -176,18 +177,18 @@ test('an agent takes nothing from a leader of the past', () => {
   reigns.holds('a', ['t'])
 })
 
-test('an agent kills nothing that a leader of the past wants killed', () => {
+test('an agent does nothing that a leader of the past has said', () => {
   const reigns = new ReignHistory()
-  reigns.condemned('a', 't', { epoch: 1, known: 2 })
-  reigns.kills('a', 'other')
+  reigns.ordered('a', 'kill t', { epoch: 1, known: 2 })
+  reigns.done('a', 'kill another')
   assert.is(
-    broken(() => reigns.kills('a', 't')),
+    broken(() => reigns.done('a', 'kill t')),
     'E2',
   )
-  // The one that leads wants it, too.
-  reigns.condemned('a', 't', { epoch: 2, known: 2 })
-  reigns.condemned('a', 't', { epoch: 1, known: 2 })
-  reigns.kills('a', 't')
+  // The one that leads says it, too.
+  reigns.ordered('a', 'kill t', { epoch: 2, known: 2 })
+  reigns.ordered('a', 'kill t', { epoch: 1, known: 2 })
+  reigns.done('a', 'kill t')
 })
 
 test('who was gone is not admitted', () => {
@@ -454,6 +455,19 @@ test('who votes answers, and only what is on its disk', () => {
   assert.is(answered({ proposal: 6 }, disk(5, {})), 'L5')
   assert.is(answered({ proposal: 6, position: 1 }, disk(5, { 1: { promised: 6 } })), undefined)
   assert.is(answered({ proposal: 6, position: 1 }, disk(5, { 1: { promised: 5 } })), 'L5')
+})
+
+test('S3, S4: what is left when nothing is to be done is little', () => {
+  checkAtRest('agent-1', keptMax)
+  for (const [what, rule] of [
+    ['timers', 'S4'],
+    ['requests', 'S4'],
+    ['records', 'S3'],
+  ] as const)
+    assert.is(
+      broken(() => checkAtRest('agent-1', { ...keptMax, [what]: keptMax[what] + 1 })),
+      rule,
+    )
 })
 
 test.run()

@@ -11,7 +11,7 @@ import type {
 import { CLOCK_DRIFT } from '../../protocol/log.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { ApplyRegistry, Registry } from '../../protocol/registrar.ts'
-import type { ForwardUpdate } from '../../protocol/updates.ts'
+import type { AcknowledgeStream, ForwardUpdate } from '../../protocol/updates.ts'
 import { allocationWatchers } from './allocation-watchers.ts'
 import { CallHistory } from './call-rules.ts'
 import type { Cluster } from './cluster.ts'
@@ -93,6 +93,10 @@ function pingsMsOf(host: SimulatedHost): number {
 }
 
 function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[string, Watcher]> {
+  const ordered = (host: SimulatedHost, what: string, epoch: number) => {
+    const agent = agentStateOf(host)
+    if (agent !== undefined) reigns.ordered(host.name, what, { epoch, known: agent.epoch })
+  }
   return [
     [
       'FORWARD_UPDATE',
@@ -105,10 +109,18 @@ function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[str
     ],
     [
       'ACKNOWLEDGE_UPDATE',
-      (_, { body }) => {
-        const { framework_id, task_id, uuid } = body as Payload<typeof AcknowledgeUpdate>
-        const task = `${framework_id.value}/${task_id.value}`
-        updates.acknowledged(task, Buffer.from(uuid).toString('hex'))
+      (host, { body }) => {
+        const { epoch, ...status } = body as Payload<typeof AcknowledgeUpdate>
+        const { task, uuid } = acknowledged(status)
+        updates.acknowledged(task, uuid)
+        ordered(host, `acknowledge ${task} ${uuid}`, epoch)
+      },
+    ],
+    [
+      'ACKNOWLEDGE_STREAM',
+      (host, { body }) => {
+        const { task, uuid } = acknowledged(body as Payload<typeof AcknowledgeStream>)
+        reigns.done(host.name, `acknowledge ${task} ${uuid}`)
       },
     ],
     [
@@ -130,9 +142,7 @@ function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[str
       'KILL_TASK',
       (host, { body }) => {
         const { epoch, task_id } = body as Payload<typeof KillTask>
-        const agent = agentStateOf(host)
-        if (agent !== undefined)
-          reigns.condemned(host.name, task_id.value, { epoch, known: agent.epoch })
+        ordered(host, `kill ${task_id.value}`, epoch)
       },
     ],
     [
@@ -143,10 +153,16 @@ function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[str
         if (agent === undefined || agent.drain !== undefined) return
         for (const { executors } of agent.frameworks.values())
           for (const { pid, tasks } of executors.values())
-            if (pid === to) for (const task of tasks.keys()) reigns.kills(host.name, task)
+            if (pid === to) for (const task of tasks.keys()) reigns.done(host.name, `kill ${task}`)
       },
     ],
   ]
+}
+
+/** Which status of which task is meant. */
+function acknowledged({ framework_id, task_id, uuid }: Payload<typeof AcknowledgeStream>) {
+  const task = `${framework_id.value}/${task_id.value}`
+  return { task, uuid: Buffer.from(uuid).toString('hex') }
 }
 
 function callWatchers(calls: CallHistory, { failoverSeconds }: Settings): Array<[string, Watcher]> {
