@@ -8,6 +8,7 @@ import { addOptions, command, describe, flagsOf, type Invocation } from '../comm
 import { checkKeys } from '../config-file.ts'
 import { checkCluster, connectCluster, transportOf } from '../connection.ts'
 import { CommandError, codeOf, exitCodes, usage } from '../errors.ts'
+import { boundHeap } from '../heap.ts'
 import { defaultNodeName, hostModule, patientTransport } from '../host.ts'
 import { loadModule } from '../modules.ts'
 import { resolveSettings, section } from '../settings.ts'
@@ -93,6 +94,7 @@ async function serve(
 ): Promise<number> {
   const { cluster, log_level: level, log_format: format } = settings
   const name = settings.name || defaultNodeName(module.name)
+  boundHeap()
   if (!isToken(name))
     throw usage(`--name: must hold only letters, digits, "-" and "_", not ${name}`)
   checkCluster(cluster)
