@@ -14,6 +14,7 @@ import { checkHands, checkReserved, type Hand, type Offered, RoleLimits } from '
 import { Refusals } from './refusal-rules.ts'
 import { RegistryHistory } from './registry-rules.ts'
 import { ReignHistory } from './reign-rules.ts'
+import { checkAtRest, keptMax } from './rest-rules.ts'
 import { UpdateHistory } from './update-rules.ts'
 import { type Answered, checkAnswer, type Proposal } from './vote-rules.ts'
 
@@ -454,6 +455,19 @@ test('who votes answers, and only what is on its disk', () => {
   assert.is(answered({ proposal: 6 }, disk(5, {})), 'L5')
   assert.is(answered({ proposal: 6, position: 1 }, disk(5, { 1: { promised: 6 } })), undefined)
   assert.is(answered({ proposal: 6, position: 1 }, disk(5, { 1: { promised: 5 } })), 'L5')
+})
+
+test('S3, S4: what is left when nothing is to be done is little', () => {
+  checkAtRest('agent-1', keptMax)
+  for (const [what, rule] of [
+    ['timers', 'S4'],
+    ['requests', 'S4'],
+    ['records', 'S3'],
+  ] as const)
+    assert.is(
+      broken(() => checkAtRest('agent-1', { ...keptMax, [what]: keptMax[what] + 1 })),
+      rule,
+    )
 })
 
 test.run()

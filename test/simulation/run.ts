@@ -9,8 +9,17 @@ import { begin as beginFault } from './faults.ts'
 import { Violation } from './history.ts'
 import { type Pace, settingsOf } from './pace.ts'
 import type { Plan } from './plan.ts'
+import { checkAtRest } from './rest-rules.ts'
 import { checkStep, scan } from './rules.ts'
-import { allVote, describeLeader, isFree, isWhole, openOperations, openTasks } from './views.ts'
+import {
+  allVote,
+  describeLeader,
+  isFree,
+  isWhole,
+  keptBy,
+  openOperations,
+  openTasks,
+} from './views.ts'
 import { watch } from './watchers.ts'
 
 export interface Failure {
@@ -216,6 +225,7 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
   await until('the books agree', () => disagreement(cluster) === undefined, settledMs)
   // What runs on a machine that is lost will never be told to end.
   for (const name of plan.lost) hosts.get(name)?.crash()
+  for (const host of hosts.values()) checkAtRest(host.name, keptBy(host))
   for (const host of [...hosts.values()].reverse()) {
     let stopped = false
     void host.stop().then(() => {

@@ -9,6 +9,7 @@ import { unseal } from '../../src/storage/sealed-store.ts'
 import type { Cluster } from './cluster.ts'
 import type { TaskHistory } from './history.ts'
 import type { SimulatedHost } from './host.ts'
+import type { Kept } from './rest-rules.ts'
 
 /** Where agents keep their stores. */
 export const agentStore = '/a/meta'
@@ -155,6 +156,21 @@ export function isFree(cluster: Cluster): boolean {
     agents.every((host) => agentStateOf(host)?.taskCount === 0) &&
     [...master.drains].every(([id, { state }]) => state === 'DRAINED' || !master.agents.has(id))
   )
+}
+
+/** What a host keeps, of its program and on its disk. */
+export function keptBy({ node, storage }: SimulatedHost): Kept {
+  const cells = [...(node?.cells() ?? [])]
+  const sum = (count: (cell: (typeof cells)[number]) => number) =>
+    cells.reduce((total, cell) => total + count(cell), 0)
+  return {
+    timers: sum(({ timers }) => timers),
+    subscriptions: sum(({ subscriptions }) => subscriptions),
+    requests: sum(({ asks }) => asks.pending),
+    links: sum(({ links }) => links.size),
+    messages: sum(({ mailbox }) => mailbox.size),
+    records: node === undefined ? 0 : storage.contents(agentStore).size,
+  }
 }
 
 /** One line about who leads and what it sees, for failures of liveness. */
