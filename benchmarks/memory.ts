@@ -3,10 +3,14 @@
  * launched that do not end. Beside what is resident stands what is left after a garbage collection, and
  * what each agent and task takes of that.
  *
- *     node dist/benchmarks/memory.js [--quick] [--json] [--agents N] [--tasks N]
+ *     node dist/benchmarks/memory.js [--quick] [--json] [--agents N] [--spread-ms N] [--tasks N]
+ *
+ * The agents come all at once, and where there are many also over 20 s (`--spread-ms`), as those of a fleet do
+ * that is switched on.
  *
  * The limit: the bytes of what the agent says of itself, and of the task's description, in msgpack.
  */
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { encode } from '../protocol/codec.ts'
@@ -25,25 +29,40 @@ const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     agents: { type: 'string' },
+    'spread-ms': { type: 'string' },
     tasks: { type: 'string' },
   },
 })
 const { quick, json } = flags
-const sizes = flags.agents ? [Number(flags.agents)] : quick ? [1000] : [10_000, 50_000]
+const { agents: agentsOnly, 'spread-ms': spreadOnly = '0' } = flags
+/** How many agents, and the time over which they come, ms. */
+const cases: ReadonlyArray<readonly [number, number]> = agentsOnly
+  ? [[Number(agentsOnly), Number(spreadOnly)]]
+  : quick
+    ? [[1000, 0]]
+    : [
+        [10_000, 0],
+        [50_000, 0],
+        [50_000, 20_000],
+      ]
 /** In all; the agents have room for so many each. */
 const tasks = Number(flags.tasks ?? (quick ? 2000 : 50_000))
 const agentsPerProcess = 10_000
+/** On a machine that others use too, a master may wait for seconds until it has its turn. */
+const leaseMs = 20_000
 
 interface Figures {
   readonly agents: number
+  readonly spreadMs: number
   readonly tasks: number
   readonly registeredSeconds: number
   /** Of the master while they register, CPU-s. */
   readonly registeredCpuSeconds: number
   /** Of a master without agents. */
   readonly emptyRssMiB: number
-  /** Before a collection. */
+  /** When all are registered, before a collection, and the most until then. */
   readonly rssMiB: number
+  readonly peakMiB: number
   readonly collected: {
     readonly rssMiB: number
     readonly heapMiB: number
@@ -60,15 +79,31 @@ function aliveKiB({ heapBytes, externalBytes }: Memory): number {
   return (heapBytes + externalBytes) / 1024
 }
 
-async function measure(bench: BenchCluster, agents: number): Promise<Figures> {
+/** The most that a process has had in memory so far, bytes, as Linux tells; not a number elsewhere. */
+function peakBytes(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
+  } catch {
+    return Number.NaN
+  }
+}
+
+async function measure(bench: BenchCluster, agents: number, spreadMs: number): Promise<Figures> {
+  const options = ['--work-dir', bench.directory(), '--lease-ms', String(leaseMs)]
   // Each task is acknowledged, in calls that come together.
-  const options = ['--work-dir', bench.directory(), '--max-queued-calls-per-framework', '200000']
+  options.push('--max-queued-calls-per-framework', '200000')
   const master = await bench.start('master', options, { probe: 'memory' })
   const empty = await master.memory()
   const { cpuMs } = master.usage()
   const at = performance.now()
   const processes = Math.ceil(agents / agentsPerProcess)
-  const fleet = ['--count', String(agents / processes), '--registration-backoff-ms', '0']
+  const fleet = [
+    '--count',
+    String(agents / processes),
+    '--registration-backoff-ms',
+    String(spreadMs),
+  ]
   await agentsAdded(bench, agents, () =>
     Promise.all(
       Array.from({ length: processes }, () =>
@@ -78,16 +113,19 @@ async function measure(bench: BenchCluster, agents: number): Promise<Figures> {
   )
   const registeredSeconds = (performance.now() - at) / 1000
   const used = master.usage()
+  const peak = peakBytes(master.pid)
   const full = await master.memory()
   const launched = await launch(bench)
   const busy = await master.memory()
   return {
     agents,
+    spreadMs,
     tasks,
     registeredSeconds,
     registeredCpuSeconds: (used.cpuMs - cpuMs) / 1000,
     emptyRssMiB: empty.rssBytes / 2 ** 20,
     rssMiB: used.rssBytes / 2 ** 20,
+    peakMiB: peak / 2 ** 20,
     collected: {
       rssMiB: full.rssBytes / 2 ** 20,
       heapMiB: full.heapBytes / 2 ** 20,
@@ -143,10 +181,10 @@ async function launch(bench: BenchCluster) {
 // ---- report
 
 const figures: Figures[] = []
-for (const agents of sizes) {
+for (const [agents, spreadMs] of cases) {
   const bench = await startBenchCluster()
   try {
-    figures.push(await measure(bench, agents))
+    figures.push(await measure(bench, agents, spreadMs))
   } finally {
     await bench.stop()
   }
@@ -157,8 +195,10 @@ else {
   const table = new Table({
     head: [
       'agents',
+      'coming over s',
       'registered in s (CPU)',
       'resident MiB (target 400)',
+      'at most',
       'after a collection',
       'of it heap / buffers',
       'KiB/agent (target 6)',
@@ -172,8 +212,10 @@ else {
     const { collected } = one
     table.push([
       one.agents,
+      one.spreadMs / 1000,
       `${one.registeredSeconds.toFixed(1)} (${one.registeredCpuSeconds.toFixed(1)})`,
       `${one.rssMiB.toFixed(0)}, empty ${one.emptyRssMiB.toFixed(0)}`,
+      one.peakMiB.toFixed(0),
       collected.rssMiB.toFixed(0),
       `${collected.heapMiB.toFixed(0)} / ${collected.externalMiB.toFixed(0)}`,
       one.agentKiB.toFixed(2),

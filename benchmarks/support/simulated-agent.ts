@@ -66,7 +66,9 @@ interface State extends Args {
 }
 
 const version = 'simulated'
+/** Pause after the first attempt to register; each is twice the one before, up to the longest (agent.md §2). */
 const retryMs = 5000
+const retryMaxMs = 60_000
 
 const messages = [...masterToAgent, LeaderFound] as const
 
@@ -163,7 +165,7 @@ function tasksOf({ tasks }: State, frameworkId: string): SimulatedTask[] {
 
 // ---- registration
 
-function register(state: State, cx: Context): void {
+function register(state: State, cx: Context, pauseMs = retryMs): void {
   const { leader } = state
   if (leader === undefined) return
   state.registered = false
@@ -171,7 +173,7 @@ function register(state: State, cx: Context): void {
   cx.link(master)
   const { hostname, script, agentId } = state
   const agent_info = { hostname, resources: [...script.resources] }
-  const options = { timeoutMs: 12 * retryMs }
+  const options = { timeoutMs: retryMaxMs }
   if (agentId === undefined) {
     cx.ask(master, RegisterAgent, { agent_info, version }, options, (outcome) => {
       if (outcome.ok) registered(state, leader, outcome.value.agent_id.value, cx)
@@ -182,7 +184,8 @@ function register(state: State, cx: Context): void {
       if (outcome.ok) registered(state, leader, agentId, cx)
     })
   }
-  cx.after('register', retryMs, () => register(state, cx))
+  const nextMs = Math.min(2 * pauseMs, retryMaxMs)
+  cx.after('register', pauseMs, () => register(state, cx, nextMs))
 }
 
 function registered(state: State, leader: Leader, agentId: string, cx: Context): void {
