@@ -5,7 +5,9 @@
  * milliseconds that its `data` holds, and is then finished.
  *
  * The rules: SUBSCRIBE first; keep every task until an update of it is acknowledged, and every update
- * until it is acknowledged; when the agent says `subscribed: false`, SUBSCRIBE again with both.
+ * until it is acknowledged; when the agent says `subscribed: false`, and when the broker was away, SUBSCRIBE
+ * again with both, until SUBSCRIBED comes. A task that comes before that is not started: the agent takes it
+ * for lost, as SUBSCRIBE did not name it.
  */
 import { randomBytes } from 'node:crypto'
 import { pack, unpack } from 'msgpackr'
@@ -42,9 +44,15 @@ const unacknowledgedTasks = new Map<string, Task>()
 const unacknowledgedUpdates = new Map<string, Status>()
 
 const call = (body: object) => nats.publish(callSubject, pack({ ...ids, ...body }))
+/** Whether what the agent knows of this executor is what it said last. */
+let subscribed = false
+let timer: NodeJS.Timeout | undefined
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 function subscribe(): void {
+  subscribed = false
+  clearTimeout(timer)
+  timer = setTimeout(subscribe, 5000)
   const updates = [...unacknowledgedUpdates.values()].map((status) => ({ status }))
   const tasks = [...unacknowledgedTasks.values()]
   call({
@@ -60,6 +68,7 @@ function update(task_id: Task['task_id'], state: string): void {
 }
 
 function launch(task: Task): void {
+  if (!subscribed) return
   const { task_id, data } = task
   unacknowledgedTasks.set(task_id.value, task)
   update(task_id, 'TASK_RUNNING')
@@ -75,6 +84,11 @@ function end(task_id: Task['task_id'], state: string): void {
   if (running.delete(task_id.value)) update(task_id, state)
 }
 
+/** What was said while the broker was away is lost. */
+async function watchBroker(): Promise<void> {
+  for await (const { type } of nats.status()) if (type === 'reconnect') subscribe()
+}
+
 function acknowledged(task_id: Task['task_id'], uuid: Uint8Array): void {
   unacknowledgedUpdates.delete(hex(uuid))
   unacknowledgedTasks.delete(task_id.value)
@@ -83,15 +97,20 @@ function acknowledged(task_id: Task['task_id'], uuid: Uint8Array): void {
 const events = nats.subscribe(env.MESETA_EXECUTOR_EVENT ?? '')
 await nats.flush()
 subscribe()
+void watchBroker()
 for await (const message of events) {
   const event = unpack(message.data) as Event
-  if (event.type === 'LAUNCH') launch(event.launch.task)
+  if (event.type === 'SUBSCRIBED') {
+    subscribed = true
+    clearTimeout(timer)
+  } else if (event.type === 'LAUNCH') launch(event.launch.task)
   else if (event.type === 'LAUNCH_GROUP') event.launch_group.task_group.tasks.forEach(launch)
   else if (event.type === 'KILL') end(event.kill.task_id, 'TASK_KILLED')
   else if (event.type === 'ACKNOWLEDGED')
     acknowledged(event.acknowledged.task_id, event.acknowledged.uuid)
   else if (event.type === 'HEARTBEAT' && event.subscribed === false) subscribe()
   else if (event.type === 'SHUTDOWN') {
+    clearTimeout(timer)
     for (const value of [...running.keys()]) end({ value }, 'TASK_KILLED')
     await nats.drain()
   }
