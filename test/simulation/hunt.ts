@@ -31,7 +31,7 @@ export interface HuntOptions {
 }
 
 /** Why a mutant was not found. */
-type Miss = string
+export type Miss = string
 
 /**
  * Prints for each mutant after how many seeds it was found, and their median and maximum.
@@ -77,7 +77,11 @@ function renderOutcome(outcome: Finding | Miss): string {
   return `${String(seeds).padStart(3)} ${seeds === 1 ? 'seed ' : 'seeds'} ${rule} (seed ${seed})`
 }
 
-async function hunt(mutant: Mutant, { from, seeds }: HuntOptions): Promise<Finding | Miss> {
+/** Runs the seeds from `from` on, until one finds the mutant. */
+export async function hunt(
+  mutant: Mutant,
+  { from, seeds }: Pick<HuntOptions, 'from' | 'seeds'>,
+): Promise<Finding | Miss> {
   const end = from + seeds
   const ill: number[] = []
   for (let next = from; next < end; ) {

@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import { assert, suite } from '../support/suite.ts'
 import { hashElsewhere } from './again.ts'
 import { drawPlan } from './draw.ts'
+import { hunt } from './hunt.ts'
 import { keptPlans, readPlan } from './kept-plans.ts'
-import { readMutants } from './mutants.ts'
+import { median, readFindings, readMutants, seedsMax, seedsMedianMax } from './mutants.ts'
 import type { Plan } from './plan.ts'
 import { renderFailure } from './report.ts'
 import { run } from './run.ts'
@@ -17,7 +18,7 @@ import { shrink } from './shrink.ts'
 
 const test = suite('simulation')
 /** Fresh seeds, unless their CPU time runs out, ms, or the time of a machine that has others to serve. */
-const seedsMax = 150
+const freshMax = 150
 const budgetMs = 240_000
 const wallMs = 400_000
 const root = join(import.meta.dirname, '..', '..')
@@ -36,7 +37,7 @@ test('fresh seeds break no rule', { timeoutMs: 460_000 }, async () => {
   const deadline = performance.now() + wallMs
   const inTime = () => cpuMsSince(started) < budgetMs && performance.now() < deadline
   let runs = 0
-  while (runs < seedsMax && inTime()) {
+  while (runs < freshMax && inTime()) {
     const plan = drawPlan(`${day}.${runs++}`)
     const result = await run(plan)
     assert.is(result.failure, undefined, result.failure && renderFailure(plan, result))
@@ -75,6 +76,23 @@ test('every planted bug has its line in the product, once', () => {
     assert.is(pieces.length, 2, `${name}: ${file} holds its line ${pieces.length - 1} times`)
   }
   assert.is(new Set(mutants.map(({ name }) => name)).size, mutants.length)
+})
+
+test('every planted bug has been found in as few seeds as it takes', () => {
+  const findings = readFindings()
+  const seeds = readMutants().map(({ name }) => findings[name]?.seeds ?? Number.POSITIVE_INFINITY)
+  assert.ok(seeds.length >= 25)
+  assert.ok(median(seeds) <= seedsMedianMax, `median ${median(seeds)}`)
+  assert.ok(Math.max(...seeds) <= seedsMax, `at most ${Math.max(...seeds)}`)
+})
+
+test('the hunt finds a planted bug, and no bug where none is', { timeoutMs: 120_000 }, async () => {
+  const bug = readMutants().find(({ name }) => name === 'quorum off by one')
+  assert.ok(bug)
+  const found = await hunt(bug, { from: 1, seeds: 20 })
+  assert.ok(typeof found === 'object', String(found))
+  const none = await hunt({ ...bug, replace: bug.find }, { from: found.seed, seeds: 1 })
+  assert.is(none, 'in 1 seeds')
 })
 
 function cpuMsSince(started: NodeJS.CpuUsage): number {
