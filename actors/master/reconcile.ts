@@ -46,8 +46,11 @@ function* answers(
   cx: Context,
 ): Generator<void, void> {
   const { streamId } = framework
-  // Whoever subscribes anew asks anew.
-  const isOver = () => framework.streamId !== streamId || !isActive(framework)
+  // Whoever subscribes anew asks anew; nobody hears the answers who is gone.
+  const isOver = () =>
+    framework.streamId !== streamId ||
+    !isActive(framework) ||
+    state.frameworks.get(framework.id) !== framework
   if (tasks.length === 0) {
     for (const task of framework.tasks.values()) {
       if (isOver()) return
