@@ -51,6 +51,22 @@ test('settling runs deferred turns and moves no time', async () => {
   assert.equal(clock.pending(), { timers: 1, deferred: 0 })
 })
 
+test('a rejection that nobody catches is known before the next turn', async () => {
+  const clock = virtualClock()
+  const seen: string[] = []
+  // The suite listens too, and would fail the test.
+  const others = process.rawListeners('unhandledRejection') as NodeJS.UnhandledRejectionListener[]
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', () => seen.push('unhandled'))
+  clock.setTimeout(() => void Promise.reject(new Error('of nobody')), 1)
+  clock.setTimeout(() => seen.push('the next turn'), 1)
+  await clock.advance(1)
+  process.removeAllListeners('unhandledRejection')
+  for (const other of others) process.on('unhandledRejection', other)
+  assert.equal(seen, ['unhandled', 'the next turn'])
+  assert.is(clock.turns, 2)
+})
+
 test('turns deferred without end are refused', async () => {
   const clock = virtualClock()
   const again = (): void => clock.defer(again)

@@ -1,0 +1,43 @@
+import { assert, suite } from '../support/suite.ts'
+import { campaign } from './campaign.ts'
+import { calmSeed, drawPlan } from './draw.ts'
+import { renderSummary } from './report.ts'
+
+const test = suite('campaign')
+
+const options = { minutes: undefined, hours: undefined, calm: false }
+
+test('processes share the seeds, and the summary has the figures', {
+  timeoutMs: 120_000,
+}, async () => {
+  const { summary, code } = await campaign({ ...options, from: 3, seeds: 3, jobs: 2 })
+  assert.is(code, 0)
+  const { runs, failed, events, chaos, ...figures } = summary.toJSON()
+  assert.is(runs, 3)
+  assert.is(chaos?.runs, 3)
+  assert.equal(failed, {})
+  assert.ok(events > 1000, `${events} events`)
+  assert.ok(figures.events_per_cpu_second > 0)
+  assert.ok(figures.memory_mb > 0)
+  assert.match(renderSummary(summary), 'simulated minutes per cpu minute in chaos')
+})
+
+test('a campaign ends when clusters have lived for so many hours', {
+  timeoutMs: 120_000,
+}, async () => {
+  const one = { ...options, from: 3, seeds: undefined, jobs: 1 }
+  const { summary } = await campaign({ ...one, hours: 0.001 })
+  assert.is(summary.toJSON().runs, 1)
+  assert.ok(summary.simulatedHours > 0.001)
+})
+
+test('a calm seed draws hours at the pace of real clusters, few others do', () => {
+  const calm = drawPlan(`${calmSeed}7`)
+  assert.is(calm.pace, 'real')
+  assert.ok(calm.chaosMs >= 3_600_000, `${calm.chaosMs} ms`)
+  const paces = Array.from({ length: 500 }, (_, seed) => drawPlan(String(seed)).pace)
+  const real = paces.filter((pace) => pace === 'real').length
+  assert.ok(real > 0 && real < 30, `${real} of 500`)
+})
+
+test.run()
