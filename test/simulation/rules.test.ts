@@ -108,30 +108,42 @@ test('no epoch recovers the registry twice', () => {
 
 test('statuses are on disk, and come in turn, whatever acknowledgement is invented', () => {
   const updates = new UpdateHistory()
-  updates.forwarded('T', '01', 1)
-  updates.forwarded('T', '01', 1)
+  updates.forwarded('a', 'T', '01', 1)
+  updates.forwarded('a', 'T', '01', 1)
   assert.is(
-    broken(() => updates.forwarded('T', '02', 1)),
+    broken(() => updates.forwarded('a', 'T', '02', 1)),
     'T3',
   )
   updates.acknowledged('T', '02')
   assert.is(
-    broken(() => updates.forwarded('T', '02', 1)),
+    broken(() => updates.forwarded('a', 'T', '02', 1)),
     'T3',
   )
   updates.acknowledged('T', '01')
-  updates.forwarded('T', '02', 1)
+  updates.forwarded('a', 'T', '02', 1)
   assert.is(
-    broken(() => updates.forwarded('T', '01', 1)),
+    broken(() => updates.forwarded('a', 'T', '01', 1)),
     'T3',
   )
   assert.is(
-    broken(() => updates.forwarded('U', '04', 0)),
+    broken(() => updates.forwarded('a', 'U', '04', 0)),
     'T4',
   )
   assert.is(
-    broken(() => updates.forwarded('V', '05', 2)),
+    broken(() => updates.forwarded('a', 'V', '05', 2)),
     'T4',
+  )
+})
+
+test('a stream that was given up with its framework begins anew, on this agent only', () => {
+  const updates = new UpdateHistory()
+  updates.forwarded('a', 'F/t', '01', 1)
+  updates.forwarded('b', 'F/u', '02', 1)
+  updates.abandoned('a', 'F')
+  updates.forwarded('a', 'F/t', '03', 1)
+  assert.is(
+    broken(() => updates.forwarded('b', 'F/u', '04', 1)),
+    'T3',
   )
 })
 

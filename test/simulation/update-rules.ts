@@ -8,6 +8,10 @@ import { Violation } from './history.ts'
 
 /** What was seen of the stream of one task. */
 interface Stream {
+  /** Host of the agent whose stream it is. */
+  agent: string
+  /** It was given up: what is forwarded next begins another. */
+  isOver: boolean
   /** Uuids that were forwarded, in hex and in order, each once. */
   readonly forwarded: string[]
   /** Those whose acknowledgement has come to the agent. */
@@ -20,12 +24,18 @@ export class UpdateHistory {
   readonly #ended = new WeakSet<Task>()
 
   /** An agent is told to send a status to its master; `copies`: how often it stands on the agent's disk. */
-  forwarded(task: string, uuid: string, copies: number): void {
-    const { forwarded, acknowledged } = this.#stream(task)
+  forwarded(agent: string, task: string, uuid: string, copies: number): void {
+    const stream = this.#stream(task)
+    const { forwarded, acknowledged } = stream
+    stream.agent = agent
     // What has been acknowledged may be on its way once more while it leaves the disk.
     if (copies === 0 && !acknowledged.has(uuid))
       throw new Violation('T4', `status ${uuid} of ${task} is sent and not on disk`)
     if (copies > 1) throw new Violation('T4', `status ${uuid} of ${task} is stored ${copies} times`)
+    if (stream.isOver && !forwarded.includes(uuid)) {
+      stream.isOver = false
+      forwarded.length = 0
+    }
     const last = forwarded.at(-1)
     if (last === uuid) return
     if (forwarded.includes(uuid))
@@ -41,6 +51,15 @@ export class UpdateHistory {
     if (forwarded.includes(uuid)) acknowledged.add(uuid)
   }
 
+  /**
+   * An agent forgets the streams of a framework, as it ends it. Should it be ended itself before it has
+   * forgotten the tasks, their next streams begin anew.
+   */
+  abandoned(agent: string, framework: string): void {
+    for (const [task, stream] of this.#streams)
+      if (stream.agent === agent && task.startsWith(`${framework}/`)) stream.isOver = true
+  }
+
   /** T5: a master that knows that a task has ended does not forget it. */
   known(tasks: Iterable<Task>): void {
     for (const task of tasks) {
@@ -53,7 +72,7 @@ export class UpdateHistory {
   #stream(task: string): Stream {
     const known = this.#streams.get(task)
     if (known !== undefined) return known
-    const stream = { forwarded: [], acknowledged: new Set<string>() }
+    const stream = { agent: '', isOver: false, forwarded: [], acknowledged: new Set<string>() }
     this.#streams.set(task, stream)
     return stream
   }

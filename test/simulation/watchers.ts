@@ -11,7 +11,7 @@ import type {
 import { CLOCK_DRIFT } from '../../protocol/log.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { ApplyRegistry, Registry } from '../../protocol/registrar.ts'
-import type { AcknowledgeStream, ForwardUpdate } from '../../protocol/updates.ts'
+import type { AcknowledgeStream, CleanUpStreams, ForwardUpdate } from '../../protocol/updates.ts'
 import { allocationWatchers } from './allocation-watchers.ts'
 import { CallHistory } from './call-rules.ts'
 import type { Cluster } from './cluster.ts'
@@ -104,7 +104,14 @@ function agentWatchers(updates: UpdateHistory, reigns: ReignHistory): Array<[str
         const { framework_id, status } = body as Payload<typeof ForwardUpdate>
         const task = `${framework_id.value}/${status.task_id.value}`
         const uuid = Buffer.from(status.uuid ?? [])
-        updates.forwarded(task, uuid.toString('hex'), copiesOnDisk(host, task, uuid))
+        updates.forwarded(host.name, task, uuid.toString('hex'), copiesOnDisk(host, task, uuid))
+      },
+    ],
+    [
+      'CLEAN_UP_STREAMS',
+      ({ name }, { body }) => {
+        const { framework_id } = body as Payload<typeof CleanUpStreams>
+        updates.abandoned(name, framework_id.value)
       },
     ],
     [
