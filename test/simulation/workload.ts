@@ -298,8 +298,14 @@ export class Framework {
       agent_id: offer.agent_id,
       resources: port === undefined ? [...taken] : [...taken, portResource],
       ...this.#programOf(id),
-      kill_policy: { grace_period: { nanoseconds: 1_000_000_000 * this.#draw.int(3) } },
+      kill_policy: { grace_period: { nanoseconds: 1_000_000_000 * this.#graceSeconds() } },
     }
+  }
+
+  /** Some of a hostile one make no sense. */
+  #graceSeconds(): number {
+    const isAbsurd = this.plan.habit === 'hostile' && this.#draw.int(20) === 0
+    return isAbsurd ? -1 : this.#draw.int(3)
   }
 
   /** A command, or what an executor is to do. */
