@@ -215,7 +215,11 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
   const isOver = () => isTidied(cluster) && openTasks(cluster).length === 0
   await until('every task has ended', isOver, settledMs)
 
-  await until('every operation has ended', () => openOperations(cluster).length === 0, settledMs)
+  await until(
+    'every operation has ended',
+    () => isTidied(cluster) && openOperations(cluster).length === 0,
+    settledMs,
+  )
 
   cluster.registers.check()
 
