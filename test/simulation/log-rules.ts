@@ -81,6 +81,8 @@ export class LogHistory {
    */
   look(replica: string, contents: Contents): void {
     const metadata = readMetadata(contents)
+    // Changed on the disk: a replica that has read it before may go on, and write it anew.
+    if (metadata === undefined && contents.has('metadata')) return
     // What it promised was lost with the disk that held it; the others know not to count on it.
     if (metadata?.status !== 'VOTING') {
       this.#disks.delete(replica)
