@@ -115,13 +115,17 @@ export async function cyclesPart(quick: boolean): Promise<Line[]> {
     const idle = await prober.during(questions, () => pause(watchMs / 4))
 
     let offers = 0
-    for (let index = 0; index < count; index++) {
-      await lightScheduler(bench.nats, cluster, `framework-${index}`, {
+    const subscribe = (index: number) =>
+      lightScheduler(bench.nats, cluster, `framework-${index}`, {
         offers(received, scheduler) {
           offers += received.length
           scheduler.decline(received, 0)
         },
       })
+    // Some at a time: the first ones are offered all agents while the others come.
+    for (let at = 0; at < count; at += 50) {
+      const length = Math.min(50, count - at)
+      await Promise.all(Array.from({ length }, (_, index) => subscribe(at + index)))
     }
     while (offers < agents) await pause(20)
     await master.turns()
