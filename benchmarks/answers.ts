@@ -45,6 +45,7 @@ else {
       'p99',
       'max',
       'limit',
+      'its p99',
       'ratio',
       'target',
       'Mesos',
@@ -53,11 +54,12 @@ else {
     style: { head: [], border: [] },
   })
   const round = (value: number | undefined) => (value === undefined ? '' : value.toFixed(1))
-  for (const { what, ms, p99Ms, maxMs, limitMs, target = '', mesos = '', turn } of lines) {
+  for (const line of lines) {
+    const { what, ms, p99Ms, maxMs, limitMs, limitP99Ms, target = '', mesos = '', turn } = line
     const ratio = limitMs === undefined ? '' : (ms / limitMs).toFixed(1)
     const longest =
       turn === undefined ? '' : `${turn.cpuMs.toFixed(1)} (${turn.ms.toFixed(1)}), ${turn.what}`
-    const figures = [ms, p99Ms, maxMs, limitMs].map(round)
+    const figures = [ms, p99Ms, maxMs, limitMs, limitP99Ms].map(round)
     table.push([what, ...figures, ratio, target, mesos, longest])
   }
   process.stdout.write(`${table}\n`)

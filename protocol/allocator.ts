@@ -337,8 +337,9 @@ export const Measure = message(
 
 export const Allocation = message(
   'ALLOCATION',
-  'Shares to be offered: one offer for each.',
+  'Shares to be offered: one offer for each. Answered when the offers are made; the next ones come after that.',
   Type.Object({ shares: Type.Array(Share) }),
+  Type.Object({}),
 )
 
 /** One inverse offer for each: its framework holds something of the agent, and is asked for all of it. */

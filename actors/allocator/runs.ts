@@ -57,7 +57,7 @@ interface RunUnderWay {
  */
 const SLICE_MS = 6
 const AGENTS_PER_LOOK = 4
-const SHARES_PER_SLICE = 500
+const SHARES_PER_SLICE = 150
 
 /** Asks for a run over these agents; in vain while agents are awaited. */
 export function trigger(state: AllocatorState, agents: Iterable<Agent> | 'all', cx: Context): void {
@@ -101,11 +101,18 @@ function runSlice(state: AllocatorState, beganMs: number, cx: Context): void {
   const over = runUntil(current, beganMs + SLICE_MS, cx)
   const shares = run.take()
   current.ms += cx.monotonic() - beganMs
-  // Frozen, hence not copied: the shares are the receiver's now, their resources are deeply frozen.
-  if (shares.length > 0) cx.send(state.master, Allocation, Object.freeze({ shares }))
+  const goOn = () => {
+    if (over) endRun(state, current, cx)
+    else runSlice(state, cx.monotonic(), cx)
+  }
+  if (shares.length > 0) {
+    // Offers take the master longer than us: without its answer they would pile up before it, and whoever
+    // asks it something would wait behind all of them. Frozen, hence not copied: the shares are the
+    // receiver's now, their resources are deeply frozen.
+    cx.ask(state.master, Allocation, Object.freeze({ shares }), {}, goOn)
+  } else if (over) endRun(state, current, cx)
   // By a timer, since a message to itself would be served within the same turn.
-  if (over) endRun(state, current, cx)
-  else cx.after('slice', 0, () => runSlice(state, cx.monotonic(), cx))
+  else cx.after('slice', 0, goOn)
 }
 
 /** Goes on until the deadline; returns whether the run is over. */

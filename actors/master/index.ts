@@ -94,7 +94,10 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
     EXECUTOR_MESSAGE: (state, message, cx) =>
       fromAgent(state, cx, (agent) => fromExecutor(state, agent, message, cx)),
     PONG: (state, _body, cx) => fromAgent(state, cx, pong),
-    ALLOCATION: (state, { shares }, cx) => makeOffers(state, shares, cx),
+    ALLOCATION(state, { shares }, cx) {
+      makeOffers(state, shares, cx)
+      cx.reply({})
+    },
     INVERSE_ALLOCATION: (state, { inverse_offers }, cx) =>
       makeInverseOffers(state, inverse_offers, cx),
     CALLS(state, { calls }, cx) {

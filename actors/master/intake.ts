@@ -48,8 +48,9 @@ interface State {
 const SENDERS_MAX = 20_000
 /** Bytes of all calls that wait. */
 const BYTES_MAX = 256 * 1024 * 1024
-/** Calls of one batch: the master serves them without looking up. */
+/** Calls and bytes of one batch: the master serves them without looking up, in some milliseconds. */
 const BATCH_CALLS_MAX = 64
+const BATCH_BYTES_MAX = 8 * 1024
 /** A batch that takes longer than this is not waited for. */
 const BATCH_TIMEOUT_MS = 10_000
 /** Drops are told of together, so that a flood is not followed by another one. */
@@ -173,7 +174,7 @@ function noteDrop(
 }
 
 function serve(state: State, cx: Context): void {
-  const calls = take(state.queue, BATCH_CALLS_MAX)
+  const calls = take(state.queue, BATCH_CALLS_MAX, BATCH_BYTES_MAX)
   state.busy = calls.length > 0
   if (!state.busy) return
   const options = { timeoutMs: BATCH_TIMEOUT_MS }

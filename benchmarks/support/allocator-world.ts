@@ -86,8 +86,9 @@ export async function allocatorWorld(options: AllocationOptions = {}): Promise<A
     messages: [Allocation, InverseAllocation],
     init: () => undefined,
     handlers: {
-      ALLOCATION(_state, { shares }: Payload<typeof Allocation>) {
+      ALLOCATION(_state, { shares }: Payload<typeof Allocation>, cx) {
         for (const share of shares) sink.shares.push(share)
+        cx.reply({})
       },
       INVERSE_ALLOCATION() {
         sink.ended()

@@ -22,6 +22,7 @@ export interface Line {
   readonly p99Ms?: number
   readonly maxMs?: number
   readonly limitMs?: number
+  readonly limitP99Ms?: number
   readonly target?: string
   readonly mesos?: string
   readonly turn?: Turn
@@ -96,6 +97,7 @@ function lineOf(what: string, latencies: Latencies, limit: Latencies, more: Part
     p99Ms: percentile(latencies, 99),
     maxMs: Math.max(...latencies),
     limitMs: median(limit),
+    limitP99Ms: percentile(limit, 99),
     count: latencies.length,
     ...more,
   }

@@ -34,6 +34,7 @@ export {
   suffixes as recordSuffixes,
 } from './ports/record.ts'
 export * from './ports.ts'
+export { Ring } from './ring.ts'
 export { inSlices } from './slices.ts'
 export {
   StartChild,

@@ -12,6 +12,11 @@ export class Ring<T> {
     return this.#size
   }
 
+  /** The one that `shift` would take. */
+  get first(): T | undefined {
+    return this.#items[this.#head]
+  }
+
   push(item: T): void {
     if (this.#size === this.#items.length) this.#grow()
     this.#items[(this.#head + this.#size) & (this.#items.length - 1)] = item

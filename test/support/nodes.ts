@@ -52,6 +52,8 @@ export interface Received {
 export interface Probe {
   readonly pid: Pid
   readonly received: Received[]
+  /** What it answers to requests, by the message's name; others stay unanswered. */
+  readonly answers: Map<string, object>
   /** Takes what was received so far, or only messages of one name. */
   take(type?: string): Received[]
   /** Runs a function as a turn of the probe and settles. */
@@ -174,6 +176,7 @@ interface ProbeArgs {
 class ProbeActor implements Probe {
   readonly pid: Pid
   readonly received: Received[] = []
+  readonly answers = new Map<string, object>()
   started = false
   readonly #world: World
   readonly #node: Node
@@ -192,6 +195,12 @@ class ProbeActor implements Probe {
   begin(cx: Context): void {
     this.#cx = cx
     this.started = true
+  }
+
+  receive(one: Received): void {
+    this.received.push(one)
+    const answer = this.answers.get(one.type)
+    if (answer !== undefined) this.#cx?.reply(answer)
   }
 
   take(type?: string): Received[] {
@@ -249,7 +258,7 @@ const probeBehaviour: Behaviour<ProbeArgs> = {
     },
     transition(snapshot, { type, body, from }: Received) {
       if (type === '@call') (body as () => void)()
-      else (snapshot.probe as ProbeActor).received.push({ type, body, from })
+      else (snapshot.probe as ProbeActor).receive({ type, body, from })
       return snapshot
     },
     getPersistedSnapshot: (snapshot) => snapshot,
