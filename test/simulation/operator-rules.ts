@@ -32,7 +32,10 @@ function heldBy(master: MasterState, subject: string, value: string): string {
   }
 }
 
-/** Who was gone for long enough is forgotten, within the run if that is not many hours. */
-function isForgetful({ options }: MasterState): boolean {
+/**
+ * Whether who was gone for long enough is forgotten within the run: long by the clocks of the masters, which
+ * jump.
+ */
+export function isForgetful({ options }: MasterState): boolean {
   return options.registry_max_agent_age_ms < 86_400_000
 }

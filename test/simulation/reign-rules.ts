@@ -68,10 +68,15 @@ export class ReignHistory {
       throw new Violation('E2', `${agent} does what a leader of the past has said: ${what}`)
   }
 
-  /** Where a leader has the agents that it knows of. */
-  admits({ admitted, gone }: Record<'admitted' | 'gone', Iterable<string>>): void {
+  /** Where a leader has the agents that it knows of; `forgets`: its registry forgets who has been gone for long. */
+  admits(
+    { admitted, gone }: Record<'admitted' | 'gone', Iterable<string>>,
+    forgets: boolean,
+  ): void {
     for (const id of gone) this.#gone.add(id)
-    for (const id of admitted)
-      if (this.#gone.has(id)) throw new Violation('M1', `${id} was gone, and is admitted`)
+    for (const id of admitted) {
+      if (this.#gone.has(id) && !forgets)
+        throw new Violation('M1', `${id} was gone, and is admitted`)
+    }
   }
 }

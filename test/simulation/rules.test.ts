@@ -203,13 +203,14 @@ test('an agent does nothing that a leader of the past has said', () => {
   reigns.done('a', 'kill t')
 })
 
-test('who was gone is not admitted', () => {
+test('who was gone is not admitted, unless the registry forgets', () => {
   const reigns = new ReignHistory()
-  reigns.admits({ admitted: ['a'], gone: ['b'] })
+  reigns.admits({ admitted: ['a'], gone: ['b'] }, false)
   assert.is(
-    broken(() => reigns.admits({ admitted: ['b'], gone: [] })),
+    broken(() => reigns.admits({ admitted: ['b'], gone: [] }, false)),
     'M1',
   )
+  reigns.admits({ admitted: ['b'], gone: [] }, true)
 })
 
 const cpus = (value: number, role?: string): Resource => ({

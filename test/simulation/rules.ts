@@ -14,7 +14,7 @@ import {
   type Hand,
   type Offered,
 } from './offer-rules.ts'
-import { checkDecisions } from './operator-rules.ts'
+import { checkDecisions, isForgetful } from './operator-rules.ts'
 import { agentStateOf, holdsLease, leaderOf } from './views.ts'
 import { watch } from './watchers.ts'
 import { taskVariable } from './workload.ts'
@@ -96,7 +96,8 @@ function checkBooks(cluster: Cluster): void {
   checkOver(master.frameworks, master.completedFrameworks.keys())
   const limited = [...master.quotas].map(([role, { limits = {} }]) => [role, limits] as const)
   limits.check(new Map(limited), used, offered, host.clock.monotonic())
-  reigns.admits({ admitted: master.agents.keys(), gone: master.gone.keys() })
+  const known = { admitted: master.agents.keys(), gone: master.gone.keys() }
+  reigns.admits(known, isForgetful(master))
 }
 
 /** E2: no agent has taken a task from a leader of the past. */
