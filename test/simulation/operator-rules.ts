@@ -25,7 +25,7 @@ function heldBy(master: MasterState, subject: string, value: string): string {
       return String(master.weights.get(name) ?? 1)
     default:
       if (master.gone.has(name)) return 'gone'
-      if (value === 'gone' && isForgetful(master) && !master.agents.has(name)) return value
+      if (value === 'gone' && isForgetful(master)) return value
       // An agent that has left takes with it whether it was in service.
       if (value !== 'gone' && !master.agents.has(name)) return value
       return master.deactivated.has(name) ? 'out' : 'in'
