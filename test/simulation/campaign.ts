@@ -5,6 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import { calmSeed } from './draw.ts'
+import { Progress } from './progress.ts'
 import { Summary } from './report.ts'
 import type { Answer, Order } from './runner.ts'
 
@@ -43,7 +44,9 @@ export async function campaign(
     code === 3 ||
     performance.now() - started > (minutes ?? Number.POSITIVE_INFINITY) * 60_000 ||
     summary.simulatedHours >= (hours ?? Number.POSITIVE_INFINITY)
+  const progress = new Progress()
   const failed = (with_: number, text: string) => {
+    progress.clear()
     process.stderr.write(`${text}\n`)
     code = severity.find((each) => each === code || each === with_) ?? code
   }
@@ -55,6 +58,7 @@ export async function campaign(
       const answer = await ask(runner, { seed, again })
       if (typeof answer === 'string') return failed(3, answer)
       summary.add(answer.result, answer.memoryBytes)
+      progress.tell(`${summary.runs} seeds, ${summary.simulatedHours.toFixed(1)} simulated hours`)
       if (answer.failure !== undefined) failed(answer.failure.code, answer.failure.text)
       if (answer.elsewhere === answer.result.hash) summary.repeated++
       else if (answer.elsewhere !== undefined)
@@ -63,6 +67,7 @@ export async function campaign(
     runner.disconnect()
   }
   await Promise.all(Array.from({ length: jobs }, work))
+  progress.clear()
   return { summary, code }
 }
 

@@ -7,16 +7,16 @@ import { join } from 'node:path'
 import { drawPlan } from './draw.ts'
 import type { Sighting } from './hunter.ts'
 import { type Finding, type Mutant, median, readMutants, recordFindings } from './mutants.ts'
+import { Progress } from './progress.ts'
 import { run } from './run.ts'
 
 /** Tells `mutate.mjs` which mutant to make. */
 const mutantVariable = 'MESETA_MUTANT'
 
-/** Where nobody watches, progress is told once in so many seeds. */
-const seedsToldOf = 25
-
 /** A mutant that has run this long within one seed, by the wall clock, hangs. */
 const hangMs = 600_000
+
+const progress = new Progress()
 
 export interface HuntOptions {
   /** Which mutants; all if there are no names. */
@@ -46,7 +46,7 @@ export async function huntMutants(options: HuntOptions): Promise<number> {
     for (let mutant = chosen[begun++]; mutant !== undefined; mutant = chosen[begun++]) {
       const { name } = mutant
       const outcome = await hunt(mutant, options)
-      clearProgress()
+      progress.clear()
       if (typeof outcome !== 'string') {
         found[name] = outcome
         if (options.isRecording) recordFindings({ [name]: outcome })
@@ -118,7 +118,7 @@ function look(mutant: Mutant, from: number, end: number): Promise<Sighting | Mis
     child.on('message', (sighting: Sighting) => {
       last = sighting
       hang.refresh()
-      tellProgress(mutant.name, sighting.seed, end - 1)
+      progress.tell(`${mutant.name}: seed ${sighting.seed} of ${end - 1}`)
     })
     child.on('close', (code, signal) => {
       clearTimeout(hang)
@@ -139,14 +139,4 @@ function failsAnyway(seed: number): Promise<boolean> {
   anyway.set(seed, known)
   newest = known
   return known
-}
-
-function tellProgress(name: string, seed: number, last: number): void {
-  const text = `${name}: seed ${seed} of ${last}`
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
-  else if (seed % seedsToldOf === 0) process.stderr.write(`${text}\n`)
-}
-
-function clearProgress(): void {
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
 }

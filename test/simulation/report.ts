@@ -39,6 +39,10 @@ export class Summary {
     this.#memoryBytes = Math.max(this.#memoryBytes, memoryBytes)
   }
 
+  get runs(): number {
+    return this.#sums.brisk.runs + this.#sums.real.runs
+  }
+
   /** Of the clusters of all runs. */
   get simulatedHours(): number {
     return (this.#sums.brisk.simulatedMs + this.#sums.real.simulatedMs) / hourMs
