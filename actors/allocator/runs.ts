@@ -53,7 +53,7 @@ interface RunUnderWay {
 
 /**
  * A slice is over after so many ms, looked at after so many agents, or when so many shares are made, since
- * the master then has as much to do with them before it can answer anybody.
+ * the master has more to do with them and answers nobody meanwhile.
  */
 const SLICE_MS = 6
 const AGENTS_PER_LOOK = 4
