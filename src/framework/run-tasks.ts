@@ -2,8 +2,8 @@
  * Runs a list of commands as tasks, each on the first offer with room, until all have ended. For programs
  * that want work done rather than to schedule: `meseta run` is one of them.
  *
- * A task that was never launched (TASK_DROPPED) is launched again under a new id; one whose fate is
- * uncertain is not, so that no command runs twice.
+ * A task that was never launched is launched again under a new id (`wasNeverLaunched`); one whose fate
+ * is uncertain is not, so that no command runs twice.
  */
 import type { Environment } from '../../protocol/v1/command.ts'
 import type { Offer } from '../../protocol/v1/offer.ts'
@@ -171,7 +171,7 @@ export class TaskRun {
   #update(status: TaskStatus, driver: Driver): void {
     const entry = this.#byId.get(status.task_id.value)
     if (entry === undefined || entry.done || entry.taskId !== status.task_id.value) return
-    if (status.state === 'TASK_DROPPED' && entry.attempts < ATTEMPTS_MAX && !this.#stopping) {
+    if (wasNeverLaunched(entry, status) && entry.attempts < ATTEMPTS_MAX && !this.#stopping) {
       entry.state = 'WAITING'
       this.#waiting.push(entry)
       this.#restOrWork(driver)
@@ -200,6 +200,17 @@ export class TaskRun {
     if (rest) driver.suppress()
     else driver.revive()
   }
+}
+
+/**
+ * Refused before it started, or lost on its way with a master or the broker: the agent that it was for is
+ * there and does not know it, and no status of it ever came. (An agent forgets a task only after its end
+ * was acknowledged, and a launch by a former master is refused.)
+ */
+function wasNeverLaunched({ state }: Entry, status: TaskStatus): boolean {
+  if (status.state === 'TASK_DROPPED') return true
+  const unknownToAgent = status.state === 'TASK_GONE' && status.reason === 'REASON_RECONCILIATION'
+  return unknownToAgent && state === 'TASK_STAGING'
 }
 
 function environmentOf(env: Readonly<Record<string, string>>): Environment {

@@ -101,6 +101,12 @@ class FakeMaster {
     return this.calls.filter((call) => call.type === type)
   }
 
+  /** The answer of a master to RECONCILE: no uuid, so not to be acknowledged. */
+  reconciled(id: string, state: string): Promise<void> {
+    const status = { task_id: { value: id }, state, reason: 'REASON_RECONCILIATION' }
+    return this.say({ type: 'UPDATE', update: { status: { ...status, source: 'SOURCE_MASTER' } } })
+  }
+
   update(id: string, state: string, uuid = 1): Promise<void> {
     const status = {
       task_id: { value: id },
@@ -393,6 +399,27 @@ test('runs a list of tasks: packs offers, rests when nothing waits, launches ane
   await master.update('t2', 'TASK_FAILED')
   await master.update('t3', 'TASK_UNKNOWN')
   assert.equal(ended, ['t1.2 TASK_FINISHED', 't2 TASK_FAILED', 't3 TASK_UNKNOWN'])
+  await w.stop()
+})
+
+test('launches anew what never reached its agent, and not what was lost after it had started', async () => {
+  const ended: string[] = []
+  const run = new TaskRun({
+    tasks: [1, 2].map((n) => ({ name: `t${n}`, command: 'true', cpus: 2, mem: 64 })),
+    onDone: (all) => ended.push(...all.map(({ taskId, state }) => `${taskId} ${state}`)),
+  })
+  const { w, master } = await setUp({ callbacks: run.callbacks })
+  await w.settle()
+  await master.say(offers(offer('o1')))
+  await master.update('t2', 'TASK_RUNNING')
+  // What a new master answers to a question about a task that the agent, back again, does not have.
+  for (const id of ['t1', 't2']) await master.reconciled(id, 'TASK_GONE')
+  await master.say(offers(offer('o2')))
+  assert.equal(master.of('ACCEPT').at(-1)?.accept.operations[0].launch.task_infos[0].task_id, {
+    value: 't1.2',
+  })
+  await master.update('t1.2', 'TASK_FINISHED')
+  assert.equal(ended, ['t1.2 TASK_FINISHED', 't2 TASK_GONE'])
   await w.stop()
 })
 

@@ -288,8 +288,8 @@ test('a killed broker and a killed master are started again, and work goes on', 
       timeoutMs: 30_000,
     })
   }
-  const { stdout, code } = await running.ended
-  assert.match(stdout, /60 TASK_FINISHED/)
+  const { stdout, stderr, code } = await running.ended
+  assert.match(stdout, /60 TASK_FINISHED/, `${stdout}${stderr}`)
   assert.is(code, 0)
 })
 
