@@ -66,7 +66,7 @@ const behaviour = table<State, typeof messages, DetectorArgs>({
 
 /** Asks now, and again later unless a leader has answered by then. */
 function ask(state: State, cx: Context): void {
-  cx.publish(state.subjects.leader, encode({}), state.inbox)
+  cx.publish(state.subjects.leader, encode({}), { reply: state.inbox })
   cx.after('ask again', state.retryMs * (0.5 + cx.random.next() / 2), () => {
     if (state.leader !== undefined) return
     state.retryMs = Math.min(2 * state.retryMs, state.retryMaxMs)

@@ -223,7 +223,7 @@ function registered(state: CustomState, cx: Context): void {
   })
   const subject = subjects(cx.cluster).executorEvent(addressOf(state))
   const beat = () => {
-    cx.publish(subject, encode({ type: 'HEARTBEAT' }, state.format), inbox)
+    cx.publish(subject, encode({ type: 'HEARTBEAT' }, state.format), { reply: inbox })
     cx.after('heartbeat', state.args.heartbeatMs, beat)
   }
   cx.after('heartbeat', state.args.heartbeatMs, beat)

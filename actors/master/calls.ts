@@ -14,6 +14,7 @@ import type { Context } from '../../src/runtime/index.ts'
 import { accept } from './accept.ts'
 import { shutdownExecutor, toExecutor } from './executors.ts'
 import { removeFramework } from './frameworks.ts'
+import { laneOf } from './intake.ts'
 import type { RawCall } from './internal.ts'
 import { answerInverseOffers } from './inverse-offers.ts'
 import { count } from './metrics.ts'
@@ -34,7 +35,7 @@ export function serveCall(state: MasterState, raw: RawCall, cx: Context): void {
     }
     if (raw.reply === undefined) return
     const body = outcome.ok ? outcome.value : errorReply(outcome.error)
-    cx.publish(raw.reply, encodeAnswer(body, format, cx))
+    cx.publish(raw.reply, encodeAnswer(body, format, cx), { lane: laneOf(state.subjects, raw) })
   }
   const outcome = carryOut(state, raw, format, answer, cx)
   if (outcome !== undefined) answer(outcome)

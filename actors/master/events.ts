@@ -25,7 +25,7 @@ export function sendEvent(
   if (framework.phase !== 'connected' && framework.phase !== 'subscribing') return
   const whole = { ...event, epoch: state.epoch, stream_id: framework.streamId }
   const data = encode(whole, framework.format)
-  cx.publish(state.subjects.frameworkEvent(framework.id), data, reply)
+  cx.publish(state.subjects.frameworkEvent(framework.id), data, { reply })
   count(state, `master/events_sent/${event.type.toLowerCase()}`)
 }
 

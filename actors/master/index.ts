@@ -30,6 +30,7 @@ import { settleDrains } from './drain.ts'
 import { callsDropped } from './dropped.ts'
 import { executorExited, fromExecutor } from './executors.ts'
 import { agentExited, pong } from './health.ts'
+import { CONTROL, isIntake } from './intake.ts'
 import { Calls, CallsDropped } from './internal.ts'
 import { makeInverseOffers } from './inverse-offers.ts'
 import { parseWeights } from './leadership.ts'
@@ -108,10 +109,8 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
     CALLS_DROPPED: callsDropped,
   },
   exited(state, notice, cx) {
-    const { node } = cx
-    const own = notice.pid.includes(`@${node}~`)
     agentExited(state, notice, cx)
-    if (own && /^intake@/.test(notice.pid) && !isOrderly(notice.reason)) {
+    if (isIntake(notice.pid, cx) && !isOrderly(notice.reason)) {
       throw new Error(`${notice.pid} ended: ${describe(notice.reason)}`)
     }
   },
@@ -127,8 +126,8 @@ export default nodeModule({
   name: 'master',
   summary: 'Admits agents, offers their resources to frameworks, and keeps the books of tasks.',
   options: MasterOptions,
-  // Whoever floods it with calls is not to cost it the lease.
-  clientConnection: true,
+  // Frameworks that flood it with calls cost it neither the lease nor the time for its operators.
+  lanes: ['frameworks', CONTROL],
   // Nor are all its agents, when they come at once.
   near: (options, node) => logOptions(options, node).replicas.filter((name) => name !== node),
   async children(options, { node, ports }) {

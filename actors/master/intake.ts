@@ -1,8 +1,9 @@
 /**
- * The intake: the door through which frameworks and operators come to a leading master, one child of it.
- * It listens on their subjects, lets frameworks wait that call faster than their rate allows, keeps what
+ * The intakes: the doors through which frameworks and operators come to a leading master, two children of
+ * it, each with a lane of its own to the broker: an operator's question waits behind no framework's calls.
+ * An intake listens on its subject, lets frameworks wait that call faster than their rate allows, keeps what
  * arrives in a queue that is fair among senders, and hands the master one small batch at a time; so a flood
- * of calls fills this actor's bounds and never the mailbox in which agents and allocations arrive. When it
+ * of calls fills this actor's bounds and never the mailbox in which agents and allocations arrive. When one
  * is lost the master goes with it.
  *
  * Nothing is decoded here. What does not fit is refused with RATE_LIMITED where an answer is awaited; of the
@@ -12,7 +13,14 @@ import { encode } from '../../protocol/codec.ts'
 import { errorReply, failure } from '../../protocol/errors.ts'
 import { type Subjects, subjects } from '../../protocol/subjects.ts'
 import type { RateLimits } from '../../protocol/v1/rate-limits.ts'
-import { type Context, type Delivery, type Pid, pid, table } from '../../src/runtime/index.ts'
+import {
+  type Context,
+  type Delivery,
+  nameOf,
+  type Pid,
+  pid,
+  table,
+} from '../../src/runtime/index.ts'
 import { type FairQueue, fairQueue, push, take } from './fair-queue.ts'
 import { Calls, CallsDropped, LimitCalls, type RawCall } from './internal.ts'
 import {
@@ -24,8 +32,13 @@ import {
   takeTurns,
 } from './rate-limits.ts'
 
-export interface IntakeArgs {
+/** The lane of operators' calls, of who asks for the leader, and of the answers to both. */
+export const CONTROL = 'control'
+
+interface IntakeArgs {
   readonly master: Pid
+  /** Whose calls come in here. */
+  readonly from: 'frameworks' | 'operators'
   /** Calls of one sender that may wait. */
   readonly perSenderMax: number
   readonly rates: RateLimits
@@ -34,6 +47,7 @@ export interface IntakeArgs {
 interface State {
   readonly master: Pid
   readonly subjects: Subjects
+  readonly lane: string | undefined
   readonly queue: FairQueue<RawCall>
   readonly limiters: Limiters<RawCall>
   /** What limits the calls on a subject; of subscribed frameworks only. */
@@ -44,10 +58,13 @@ interface State {
   busy: boolean
 }
 
+const FRAMEWORKS_INTAKE = 'intake-frameworks'
+const OPERATORS_INTAKE = 'intake-operators'
+
 /** Senders (subjects) that may have calls waiting at one time. */
 const SENDERS_MAX = 20_000
 /** Bytes of all calls that wait. */
-const BYTES_MAX = 256 * 1024 * 1024
+const BYTES_MAX = { frameworks: 224 * 1024 * 1024, operators: 32 * 1024 * 1024 }
 /** Calls and bytes of one batch: the master serves them without looking up, in some milliseconds. */
 const BATCH_CALLS_MAX = 64
 const BATCH_BYTES_MAX = 8 * 1024
@@ -59,15 +76,17 @@ const DROPPED_MS = 500
 const behaviour = table<State, [typeof LimitCalls], IntakeArgs>({
   label: 'intake',
   messages: [LimitCalls],
-  init({ master, perSenderMax, rates }, cx) {
+  init({ master, from, perSenderMax, rates }, cx) {
     const names = subjects(cx.cluster)
+    const lane = from === 'operators' ? CONTROL : undefined
     const state: State = {
       master,
       subjects: names,
+      lane,
       queue: fairQueue({
         perSenderMax,
         sendersMax: SENDERS_MAX,
-        bytesMax: BYTES_MAX,
+        bytesMax: BYTES_MAX[from],
         bytesOf: ({ data }) => data.length,
       }),
       limiters: limitersOf(rates, perSenderMax),
@@ -75,8 +94,8 @@ const behaviour = table<State, [typeof LimitCalls], IntakeArgs>({
       dropped: new Map(),
       busy: false,
     }
-    cx.subscribe(names.frameworkCalls, (delivery) => receive(state, delivery, cx))
-    cx.subscribe(names.masterCall, (delivery) => receive(state, delivery, cx))
+    const subject = from === 'operators' ? names.masterCall : names.frameworkCalls
+    cx.subscribe(subject, (delivery) => receive(state, delivery, cx), { lane })
     return state
   },
   handlers: {
@@ -89,12 +108,24 @@ const behaviour = table<State, [typeof LimitCalls], IntakeArgs>({
   },
 })
 
-/** Starts the intake of a leading master. */
-export function openIntake(perSenderMax: number, rates: RateLimits, cx: Context): Pid {
-  return cx.spawn({ id: 'intake', behaviour, args: { master: cx.self, perSenderMax, rates } })
+/** Starts the intakes of a leading master. */
+export function openIntakes(perSenderMax: number, rates: RateLimits, cx: Context): void {
+  const args = { master: cx.self, perSenderMax, rates }
+  cx.spawn({ id: FRAMEWORKS_INTAKE, behaviour, args: { ...args, from: 'frameworks' } })
+  cx.spawn({ id: OPERATORS_INTAKE, behaviour, args: { ...args, from: 'operators' } })
 }
 
-/** Tells the intake whose calls come from now on, or come no more, on the subject of a framework. */
+/** Whether the actor is one of this node's. */
+export function isIntake(actor: Pid, { node }: Context): boolean {
+  return [FRAMEWORKS_INTAKE, OPERATORS_INTAKE].some((id) => nameOf(actor) === pid(id, node))
+}
+
+/** The lane by which a call came, and its answer goes. */
+export function laneOf({ masterCall }: Subjects, { subject }: RawCall): string | undefined {
+  return subject === masterCall ? CONTROL : undefined
+}
+
+/** Tells the frameworks' intake whose calls come from now on, or come no more, on the subject of a framework. */
 export function limitCalls(
   { id, info }: { readonly id: string; readonly info: { readonly principal?: string } },
   subscribed: boolean,
@@ -102,7 +133,7 @@ export function limitCalls(
 ): void {
   const { principal } = info
   const body = { framework_id: id, subscribed, ...(principal !== undefined && { principal }) }
-  cx.send(pid('intake', cx.node), LimitCalls, body)
+  cx.send(pid(FRAMEWORKS_INTAKE, cx.node), LimitCalls, body)
 }
 
 function receive(state: State, { subject, data, reply }: Delivery, cx: Context): void {
@@ -145,7 +176,7 @@ function drop(
   }
   const limit = limiter?.capacity ?? state.queue.perSenderMax
   const refusal = failure('RATE_LIMITED', { sender: subject, limit })
-  cx.publish(reply, encode(errorReply(refusal), 'json'))
+  cx.publish(reply, encode(errorReply(refusal), 'json'), { lane: state.lane })
 }
 
 function noteDrop(

@@ -7,7 +7,7 @@ import { encode, formatOf } from '../../protocol/codec.ts'
 import type { Leader } from '../../protocol/leader.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { announce } from './events.ts'
-import { openIntake } from './intake.ts'
+import { CONTROL, openIntakes } from './intake.ts'
 import { listenForSilence } from './liveness.ts'
 import { prunePeriodically } from './prune.ts'
 import { store } from './registry.ts'
@@ -23,11 +23,16 @@ const RETURNS_PER_SECOND = 2500
 
 export function lead(state: MasterState, cx: Context): void {
   state.electedMs = cx.now()
-  cx.subscribe(state.subjects.leader, ({ data, reply }) => {
-    if (reply !== undefined) cx.publish(reply, encode(describeLeader(state, cx), formatOf(data)))
-  })
+  const answer = (data: Uint8Array) => encode(describeLeader(state, cx), formatOf(data))
+  cx.subscribe(
+    state.subjects.leader,
+    ({ data, reply }) => {
+      if (reply !== undefined) cx.publish(reply, answer(data), { lane: CONTROL })
+    },
+    { lane: CONTROL },
+  )
   listenForSilence(state, cx)
-  openIntake(state.options.max_queued_calls_per_framework, state.rates, cx)
+  openIntakes(state.options.max_queued_calls_per_framework, state.rates, cx)
   const quota_configs = [...state.quotas.values()]
   cx.send(state.allocator, Recover, { agents: state.recovered.size, quota_configs })
   settleWeights(state, cx)

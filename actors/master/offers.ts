@@ -73,7 +73,7 @@ function publishOffers(
     return
   }
   const subject = state.subjects.frameworkEvent(framework.id)
-  cx.publish(subject, data, silenceSubject(state, framework))
+  cx.publish(subject, data, { reply: silenceSubject(state, framework) })
   if (isWatched(state, cx)) cx.publish(state.subjects.offers(framework.id), data.slice())
 }
 

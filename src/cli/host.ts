@@ -39,7 +39,7 @@ export async function hostModule({
       ports,
       children: await module.children(options, { ports, cluster, node: name }),
       ...(module.supervision && { supervision: module.supervision }),
-      clientConnection: module.clientConnection ?? false,
+      lanes: module.lanes ?? [],
       ...(module.near && { near: module.near(options, name) }),
       onFailure: (reason) => fail(`the node ${name} gave up: ${describe(reason)}`),
       onEnd: (reason) => fail(`the node ${name} has nothing left to do: ${describe(reason)}`),

@@ -9,6 +9,20 @@ import type { ExitReason } from './exit.ts'
 import type { Pid } from './pid.ts'
 import type { Delivery, Host, LogLevel, Ports, Random } from './ports.ts'
 
+export interface RawSubscribe {
+  /** Of all subscribers that name the same one, one gets a message. */
+  readonly queue?: string | undefined
+  /** One of the node's `lanes`. */
+  readonly lane?: string | undefined
+}
+
+export interface RawPublish {
+  /** Answers arrive at this subject's subscribers; that there are none, at those of the same lane. */
+  readonly reply?: string | undefined
+  /** One of the node's `lanes`. */
+  readonly lane?: string | undefined
+}
+
 /** The right to answer one request later. Plain data; it dies with the actor. */
 export interface ReplyTo {
   readonly to: Pid
@@ -94,10 +108,10 @@ export interface Context {
   job<T>(start: (signal: AbortSignal) => Promise<T>, then?: (outcome: JobOutcome<T>) => void): void
 
   /** Raw broker subjects, for those who are no actors. The subscription dies with the actor. */
-  subscribe(subject: string, handle: (delivery: Delivery) => void, queue?: string): void
+  subscribe(subject: string, handle: (delivery: Delivery) => void, options?: RawSubscribe): void
   unsubscribe(subject: string): void
-  /** The buffer is given away. With `reply`, answers arrive at that subject's subscribers. */
-  publish(subject: string, data: Uint8Array, reply?: string): void
+  /** The buffer is given away. */
+  publish(subject: string, data: Uint8Array, options?: RawPublish): void
 
   /**
    * A request on a raw subject. `then` runs as a turn of this actor, once: with the answer's bytes, or

@@ -12,7 +12,14 @@ export {
   type TableOptions,
   table,
 } from './behaviour.ts'
-export type { AskOptions, Context, JobOutcome, ReplyTo } from './context.ts'
+export type {
+  AskOptions,
+  Context,
+  JobOutcome,
+  RawPublish,
+  RawSubscribe,
+  ReplyTo,
+} from './context.ts'
 export type { DeadLetter } from './dead-letters.ts'
 export type { AskError, Outcome } from './envelope.ts'
 export {

@@ -39,7 +39,7 @@ export interface NodeModule<Options extends TObject = TObject> {
   ) => readonly ChildSpec[] | Promise<readonly ChildSpec[]>
   readonly supervision?: Partial<SupervisorOptions>
   /** See `NodeOptions`. */
-  readonly clientConnection?: boolean
+  readonly lanes?: readonly string[]
   /** See `NodeOptions`; for a node of that name. */
   readonly near?: (options: Static<Options>, node: string) => readonly string[]
 }

@@ -7,6 +7,7 @@ import { subjects as subjectsOf } from '../../protocol/subjects.ts'
 import type { PendingAsk } from './asks.ts'
 import type { ChildSpec } from './behaviour.ts'
 import type { Cell } from './cell.ts'
+import type { RawPublish } from './context.ts'
 import { copy } from './copy.ts'
 import { DeadLetters } from './dead-letters.ts'
 import {
@@ -55,10 +56,11 @@ export interface NodeOptions {
   readonly cluster?: string
   readonly ports: Ports
   /**
-   * Whether raw subjects, on which anybody may publish, have a connection to the broker of their own: then
-   * a flood of calls holds up no message between actors. Default false.
+   * Names of connections to the broker for raw subjects, on which anybody may publish: a flood on one lane
+   * holds up neither messages between actors nor the other lanes. What names no lane of the node takes the
+   * first. Default none: raw subjects share the actors' connection.
    */
-  readonly clientConnection?: boolean
+  readonly lanes?: readonly string[]
   /**
    * Names of other nodes with which messages have a connection to the broker of their own: whatever those
    * say, such as the word that extends a lease, waits behind no crowd. Each of them must name this node too.
@@ -98,9 +100,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       throw error
     }
   }
-  const clients = options.clientConnection ? await another('clients') : connection
+  const lanes = new Map<string, Connection>()
+  for (const lane of options.lanes ?? []) lanes.set(lane, await another(lane))
   const near = options.near?.length ? await another('near') : connection
-  const node = new Node(options, { connection, clients, near })
+  const node = new Node(options, { connection, lanes, near })
   try {
     node.boot()
     await Promise.all(connections.map((each) => each.flush()))
@@ -112,7 +115,11 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 }
 
 /** Connections of a node to the broker; some may be the same. */
-type Connections = Pick<Node, 'connection' | 'clients' | 'near'>
+interface Connections {
+  readonly connection: Connection
+  readonly lanes: ReadonlyMap<string, Connection>
+  readonly near: Connection
+}
 
 /** How frames reach a node: what they are published on, and where its mailboxes are. */
 interface Way {
@@ -128,7 +135,7 @@ export class Node {
   readonly ports: Ports
   /** For messages between actors. */
   readonly connection: Connection
-  /** For raw subjects; the same one unless they have their own. */
+  /** For raw subjects that name no lane; that of the actors if there is none. */
   readonly clients: Connection
   /** For messages between this node and its near ones; that for all unless they have their own. */
   readonly near: Connection
@@ -147,6 +154,7 @@ export class Node {
   readonly #runQueue: RunQueue
   #mailboxes: readonly Subscription[] = []
   readonly #nearNodes: ReadonlySet<string>
+  readonly #lanes: ReadonlyMap<string, Connection>
   #service: readonly Subscription[] = []
   #heartbeat: TimerHandle
   #root: Cell | undefined
@@ -157,14 +165,16 @@ export class Node {
   handled = 0
   readonly deadLetters: DeadLetters
 
-  constructor(options: NodeOptions, { connection, clients, near }: Connections) {
+  constructor(options: NodeOptions, { connection, lanes, near }: Connections) {
     const { clock, decider, random } = options.ports
     this.#options = options
     this.name = options.name
     this.cluster = options.cluster ?? 'meseta'
     this.ports = options.ports
     this.connection = connection
-    this.clients = clients
+    this.#lanes = lanes
+    const [first = connection] = lanes.values()
+    this.clients = first
     this.near = near
     this.#nearNodes = new Set(options.near)
     this.subjects = subjectsOf(this.cluster)
@@ -172,7 +182,7 @@ export class Node {
     this.startedMs = clock.monotonic()
     this.deadLetters = new DeadLetters(this.ports.log)
     this.registry = new Registry(this)
-    this.requests = new Requests(clients, clock, this.incarnation)
+    this.requests = new Requests(first, clock, this.incarnation)
     this.#runQueue = new RunQueue({
       clock,
       decider,
@@ -206,8 +216,8 @@ export class Node {
       this.#mailboxes = [...this.#mailboxes, near]
       this.near.onStatus((status) => this.#onStatus("near nodes' broker connection", status))
     }
-    if (this.clients !== this.connection)
-      this.clients.onStatus((status) => this.#onStatus("clients' broker connection", status))
+    for (const [lane, connection] of this.#lanes)
+      connection.onStatus((status) => this.#onStatus(`broker connection for ${lane}`, status))
     const spec = rootSpec(this.#options.supervision ?? {}, this.#options.children ?? [])
     const started = this.registry.start(spec, undefined)
     if (!started.ok) throw started.error
@@ -232,7 +242,7 @@ export class Node {
     if (root !== undefined)
       await new Promise<void>((resolve) => this.registry.stop(root, SHUTDOWN, false, resolve))
     this.#end()
-    await Promise.all([this.connection.close(), this.clients.close(), this.near.close()])
+    await this.#disconnect()
   }
 
   /** Ends at once, as a killed process does: nobody is told. For simulation. */
@@ -241,9 +251,12 @@ export class Node {
     this.#stopped ??= Promise.resolve()
     this.registry.abandon()
     this.#end()
-    void this.connection.close()
-    void this.clients.close()
-    void this.near.close()
+    void this.#disconnect()
+  }
+
+  #disconnect(): Promise<unknown> {
+    const connections = new Set([this.connection, ...this.#lanes.values(), this.near])
+    return Promise.all([...connections].map((connection) => connection.close()))
   }
 
   #end(): void {
@@ -428,9 +441,14 @@ export class Node {
     this.route(this.seal(REPLY, outcome, envelope.to, envelope.from, envelope.ask))
   }
 
-  publish(cell: Cell, subject: string, data: Uint8Array, reply?: string): void {
+  /** The connection for raw subjects of that lane. */
+  lane(name: string | undefined): Connection {
+    return (name !== undefined && this.#lanes.get(name)) || this.clients
+  }
+
+  publish(cell: Cell, subject: string, data: Uint8Array, options: RawPublish): void {
     try {
-      this.clients.publish(subject, data, reply)
+      this.lane(options.lane).publish(subject, data, options.reply)
     } catch (error) {
       this.report(cell, `publish to ${subject}`, error)
     }

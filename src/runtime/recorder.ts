@@ -6,7 +6,7 @@ import type { Message, Payload, Reply } from '../../protocol/message.ts'
 import { Asks } from './asks.ts'
 import type { ChildSpec, RuntimeContext } from './behaviour.ts'
 import type { Cell } from './cell.ts'
-import type { AskOptions, JobOutcome, ReplyTo } from './context.ts'
+import type { AskOptions, JobOutcome, RawPublish, RawSubscribe, ReplyTo } from './context.ts'
 import {
   type AskError,
   DEMONITOR,
@@ -279,20 +279,24 @@ export abstract class Recorder implements RuntimeContext {
     })
   }
 
-  subscribe(subject: string, handle: (delivery: Delivery) => void, queue?: string): void {
+  subscribe(
+    subject: string,
+    handle: (delivery: Delivery) => void,
+    { queue, lane }: RawSubscribe = {},
+  ): void {
     const deliver = ({ subject, reply, noResponders, data }: Delivery) => {
       // Views into the connection's buffer do not outlive the delivery.
       const kept = { subject, reply, noResponders, data: new Uint8Array(data) }
-      if (!this.owner.call(this.cell, () => handle(kept), true)) this.#refuseDelivery(kept)
+      if (!this.owner.call(this.cell, () => handle(kept), true)) this.#refuseDelivery(kept, lane)
     }
     this.#effects.push(() => {
       this.#subscriptions.get(subject)?.close()
-      this.#subscriptions.set(subject, this.owner.clients.subscribe(subject, deliver, queue))
+      this.#subscriptions.set(subject, this.owner.lane(lane).subscribe(subject, deliver, queue))
     })
   }
 
   /** What does not fit the mailbox is refused aloud, where an answer is awaited. */
-  #refuseDelivery({ subject, reply }: Delivery): void {
+  #refuseDelivery({ subject, reply }: Delivery, lane: string | undefined): void {
     const { id, mailboxMax } = this.cell
     this.owner.deadLetters.add(
       new Envelope(subject, undefined, '' as Pid, this.self, 0),
@@ -301,7 +305,7 @@ export abstract class Recorder implements RuntimeContext {
     if (reply === undefined) return
     const message = `${id} has ${mailboxMax} messages waiting, try later`
     const refusal = JSON.stringify({ error: { code: 'MAILBOX_FULL', message } })
-    this.owner.publish(this.cell, reply, new TextEncoder().encode(refusal))
+    this.owner.publish(this.cell, reply, new TextEncoder().encode(refusal), { lane })
   }
 
   unsubscribe(subject: string): void {
@@ -311,8 +315,8 @@ export abstract class Recorder implements RuntimeContext {
     })
   }
 
-  publish(subject: string, data: Uint8Array, reply?: string): void {
-    this.#effects.push(() => this.owner.publish(this.cell, subject, data, reply))
+  publish(subject: string, data: Uint8Array, options: RawPublish = {}): void {
+    this.#effects.push(() => this.owner.publish(this.cell, subject, data, options))
   }
 
   request(

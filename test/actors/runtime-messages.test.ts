@@ -372,7 +372,7 @@ test('raw subjects are heard with their reply, and no more after death', async (
     cx.subscribe('news.*', ({ subject, reply, data }) => heard.push(`${subject} ${reply} ${data}`)),
   )
   const mouth = await w.probe(a)
-  const publish = () => mouth.turn((cx) => cx.publish('news.x', new Uint8Array([1, 2]), 'back'))
+  const publish = () => mouth.turn((cx) => cx.publish('news.x', new Uint8Array([1, 2]), { reply: 'back' }))
   await publish()
   assert.equal(heard, ['news.x back 1,2'])
   await ears.turn((cx) => cx.stop())
@@ -399,7 +399,7 @@ test('a request on a raw subject that does not fit the mailbox is refused aloud'
   await w.stop()
 })
 
-test('raw subjects have a connection of their own where one is asked for', async () => {
+test('raw subjects have connections of their own where lanes are asked for', async () => {
   const w = world()
   const ports = w.ports('a')
   const uses = new Map<string, string[]>()
@@ -420,20 +420,28 @@ test('raw subjects have a connection of their own where one is asked for', async
     return connection
   }
   const heard: string[] = []
-  const subscribe = (cx: Context) => cx.subscribe('raw', ({ data }) => heard.push(String(data)))
+  const subscribe = (cx: Context) => {
+    cx.subscribe('raw', ({ data }) => heard.push(String(data)))
+    cx.subscribe('order', ({ data }) => heard.push(`order ${data}`), { lane: 'control' })
+  }
   const children = [worker({ init: subscribe })]
   const a = await w.start('a', {
     children,
-    clientConnection: true,
+    lanes: ['clients', 'control'],
     ports: { ...ports, transport: { connect } },
   })
   await w.start('b', { children: [worker()] })
   const probe = await w.probe(a)
-  await probe.turn((cx) => cx.publish('raw', new Uint8Array([7])))
+  await probe.turn((cx) => {
+    cx.publish('raw', new Uint8Array([7]), { lane: 'a lane that the node does not have' })
+    cx.publish('order', new Uint8Array([8]), { lane: 'control' })
+  })
   assert.ok((await probe.ask(pid('worker', 'b'), Echo, { text: 'x' })).ok)
   await w.stop()
-  assert.equal(heard, ['7'])
+  assert.equal(heard, ['7', 'order 8'])
   const [actors = [], clients = []] = [uses.get('meseta a'), uses.get('meseta a clients')]
+  const control = uses.get('meseta a control')
+  assert.equal(control, ['subscribe order', 'publish order', 'close'])
   assert.ok(clients.includes('subscribe raw') && clients.includes('publish raw'))
   assert.ok(actors.some((use) => use.startsWith('publish meseta.pid.b.')))
   assert.not(clients.some((use) => use.includes(' meseta.pid.')))

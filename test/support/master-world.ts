@@ -87,7 +87,7 @@ export async function masterWorld(options: Partial<MasterOptions> = {}): Promise
       if (to.startsWith('allocator@')) told.push({ type, body, from })
       return 'deliver'
     })
-    await w.until(() => node.whereis('intake') !== undefined)
+    await w.until(() => node.whereis('intake-operators') !== undefined)
     return node
   }
 
