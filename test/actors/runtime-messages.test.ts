@@ -372,7 +372,8 @@ test('raw subjects are heard with their reply, and no more after death', async (
     cx.subscribe('news.*', ({ subject, reply, data }) => heard.push(`${subject} ${reply} ${data}`)),
   )
   const mouth = await w.probe(a)
-  const publish = () => mouth.turn((cx) => cx.publish('news.x', new Uint8Array([1, 2]), { reply: 'back' }))
+  const publish = () =>
+    mouth.turn((cx) => cx.publish('news.x', new Uint8Array([1, 2]), { reply: 'back' }))
   await publish()
   assert.equal(heard, ['news.x back 1,2'])
   await ears.turn((cx) => cx.stop())
