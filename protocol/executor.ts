@@ -163,7 +163,10 @@ export const HeartbeatEvent = member(
   'HEARTBEAT',
   'The agent is there; it learns by this whether the executor still listens.',
   {
-    /** Ours. False: the agent was restarted and waits for SUBSCRIBE. Absent: all is well. */
+    /**
+     * Ours. False: the agent waits for SUBSCRIBE, since it was restarted, or does not know what has reached
+     * the executor. Absent: all is well.
+     */
     subscribed: Type.Optional(Type.Boolean()),
   },
 )

@@ -19,6 +19,7 @@ import type { Context, Pid, StoreOperation } from '../../src/runtime/index.ts'
 import { commandExecutor, customExecutor, destroy, type Place } from '../executor/index.ts'
 import { deleteExecutor, deleteFramework, deleteTask, putExecutor } from './checkpoints.ts'
 import { discard } from './gc.ts'
+import { dropLost } from './lost-tasks.ts'
 import { type RunIds, runOf } from './paths.ts'
 import { recoveredOne } from './recovery.ts'
 import {
@@ -141,21 +142,7 @@ function subscribed(
   executor.phase = 'running'
   for (const status of body.unacknowledged_updates) reported(state, executor, status, cx)
   const there = new Set(body.unacknowledged_tasks.map(({ task_id }) => task_id.value))
-  for (const task of [...executor.tasks.values()]) {
-    const { task_id } = task.info
-    if (task.phase !== 'launched' || task.state !== 'TASK_STAGING' || there.has(task_id.value))
-      continue
-    endTask(
-      state,
-      task,
-      {
-        state: forFramework(framework.info, 'TASK_DROPPED'),
-        reason: 'REASON_AGENT_RESTARTED',
-        message: 'the task did not reach its executor',
-      },
-      cx,
-    )
-  }
+  dropLost(state, executor, there, cx)
   recoveredOne(state, cx)
   if (!executor.used && !hasWork(executor)) {
     end(executor, cx)
@@ -189,15 +176,20 @@ export function deliver(state: AgentState, executor: Executor, cx: Context): voi
     if (task.phase !== 'queued') continue
     if (!executor.used) use(state, executor, cx)
     if (task.group === undefined) {
-      task.phase = 'launched'
+      sent(task, cx)
       event(executor, { type: 'LAUNCH', launch: { task: task.info } }, cx)
       continue
     }
     const members = task.group.flatMap((id) => executor.tasks.get(id) ?? [])
-    for (const member of members) member.phase = 'launched'
+    for (const member of members) sent(member, cx)
     const tasks = members.map(({ info }) => info)
     event(executor, { type: 'LAUNCH_GROUP', launch_group: { task_group: { tasks } } }, cx)
   }
+}
+
+function sent(task: AgentTask, cx: Context): void {
+  task.phase = 'launched'
+  task.sentMs = cx.monotonic()
 }
 
 /** From now on it is not ended for having nothing to do, not even by the agent's next life. */

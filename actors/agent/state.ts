@@ -36,6 +36,8 @@ export interface AgentTask {
   /** Ids of its whole group, in order; absent if it stands alone. */
   readonly group: readonly string[] | undefined
   phase: TaskPhase
+  /** Monotonic time at which this life of the agent sent it to its executor; absent if another did. */
+  sentMs: number | undefined
   /** The latest; may be ahead of what the scheduler was told. */
   state: TaskState
   /** The latest status of each run of equal states. */
@@ -220,6 +222,7 @@ export function addTask(
     executor,
     group,
     phase: 'pending',
+    sentMs: undefined,
     state: 'TASK_STAGING',
     statuses: [],
     applied: new Set(),
