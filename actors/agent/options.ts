@@ -20,6 +20,12 @@ export const AgentOptions = Type.Object({
     placeholder: 'REGION/ZONE',
   }),
   hostname: Type.String({ default: '', description: "name in offers; default is the host's" }),
+  ip: Type.String({
+    default: '',
+    description:
+      "address that statuses of tasks tell, where they tell no other; default is the host's",
+    placeholder: 'ADDRESS',
+  }),
   switch_user: Type.Boolean({
     default: false,
     description: 'run tasks as the user of their command or framework; needs root and setpriv',

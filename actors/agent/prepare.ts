@@ -3,6 +3,7 @@
  * starts is told here, in one sentence. Spec: agent.md §4 (compatibility), resources.md §2.2.
  */
 import { resolve } from 'node:path'
+import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { MesetaError } from '../../protocol/errors.ts'
 import type { AgentInfo } from '../../protocol/v1/agent.ts'
 import type { Resource } from '../../protocol/v1/resources.ts'
@@ -34,6 +35,8 @@ export interface AgentArgs {
   readonly options: AgentOptions
   /** Without an id: the agent may have one on disk, or is given one by the master. */
   readonly info: AgentInfo
+  /** Address of the host. */
+  readonly ip: string
   readonly store: Store
   readonly bootId: string
   readonly estimator: ResourceEstimator
@@ -44,6 +47,7 @@ export interface AgentArgs {
 export async function prepareAgent(given: AgentOptions, ports: Ports): Promise<AgentArgs> {
   const options = { ...given, work_dir: resolve(given.work_dir) }
   const info = await describeAgent(options, ports)
+  const ip = addressOf(options, ports)
   const plugIns = await loadPlugIns(options)
   const bootId = await ports.host.bootId()
   const store = await openStore(options.work_dir, ports)
@@ -60,7 +64,13 @@ export async function prepareAgent(given: AgentOptions, ports: Ports): Promise<A
     const agent_id = known.info.id?.value ?? 'a new agent'
     throw new MesetaError('INCOMPATIBLE_AGENT', { agent_id, difference })
   }
-  return { options, info, store, bootId, ...plugIns }
+  return { options, info, ip, store, bootId, ...plugIns }
+}
+
+function addressOf({ ip }: AgentOptions, { host }: Ports): string {
+  if (ip === '') return host.ip()
+  if (IsIPv4(ip) || IsIPv6(ip)) return ip
+  throw new MesetaError('USAGE', { problem: `ip: ${JSON.stringify(ip)} is no IP address` })
 }
 
 async function loadPlugIns(options: AgentOptions) {

@@ -98,6 +98,8 @@ export interface AgentState {
   phase: AgentPhase
   /** With its id once it has one. */
   info: AgentInfo
+  /** Address of the host. */
+  readonly ip: string
   leader: Leader | undefined
   /** Highest epoch heard of. */
   epoch: number
@@ -133,6 +135,7 @@ export function newAgentState(args: AgentArgs, startedMs: number): AgentState {
     startedMs,
     phase: 'RECOVERING',
     info: args.info,
+    ip: args.ip,
     leader: undefined,
     epoch: 0,
     // Until a master says otherwise (agent.md §2).

@@ -12,6 +12,7 @@ import {
   type StreamAcknowledged,
   type UpdateStored,
 } from '../../protocol/updates.ts'
+import type { ContainerStatus } from '../../protocol/v1/container.ts'
 import { isTerminal, type TaskStatus } from '../../protocol/v1/status.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
 import { whileDraining } from './drain.ts'
@@ -89,12 +90,23 @@ export function reported(
     ...whileDraining(state, framework.info, status),
     ...(executor.preempted && isTerminal(status.state) && preemption(executor)),
     source: 'SOURCE_EXECUTOR',
+    container_status: placed(state, {
+      container_id: { value: task.executor.container },
+      ...status.container_status,
+    }),
     executor_id: task.executor.info.executor_id,
     timestamp: status.timestamp ?? cx.now() / 1000,
     agent_id: { value: agentId(state) },
   }
   applyStatus(task, full)
   send(state, framework.id, full, cx)
+}
+
+/** What is known of the address of a container: that of its host, if it has no network of its own. */
+function placed({ ip }: AgentState, known: ContainerStatus): ContainerStatus {
+  const { network_infos = [] } = known
+  if (network_infos.length > 0) return known
+  return { ...known, network_infos: [{ ip_addresses: [{ ip_address: ip }] }] }
 }
 
 /** How tasks end whose executor has to give back what it borrowed (agent.md §10). */
@@ -121,15 +133,16 @@ export function storeStatus(
   status: Pick<TaskStatus, 'task_id' | 'state'> & Partial<TaskStatus>,
   cx: Context,
 ): void {
-  const info = state.frameworks.get(framework)?.info
+  const known = state.frameworks.get(framework)
+  const task = known?.tasks.get(status.task_id.value)
   const full: TaskStatus = {
-    ...whileDraining(state, info, status),
+    ...whileDraining(state, known?.info, status),
+    ...(task !== undefined && { container_status: placed(state, {}) }),
     source: 'SOURCE_AGENT',
     timestamp: cx.now() / 1000,
     agent_id: { value: agentId(state) },
     uuid: new Uint8Array(Buffer.from(cx.newId().replaceAll('-', ''), 'hex')),
   }
-  const task = state.frameworks.get(framework)?.tasks.get(status.task_id.value)
   if (task !== undefined && !applyStatus(task, full)) return
   send(state, framework, full, cx)
 }

@@ -273,6 +273,8 @@ export class ProcessError extends Error {
 /** Facts of the machine that an agent reports. */
 export interface Host {
   readonly hostname: string
+  /** Where other hosts reach it: an IPv4 address if it has one; that of loopback if it has no other. */
+  ip(): string
   cpus(): number
   /** Bytes of physical memory. */
   memory(): number

@@ -175,6 +175,20 @@ test('a scheduler that is back is told at once what it has not acknowledged, oth
   await lab.world.stop()
 })
 
+test('what is no address is refused as the address of its host', async () => {
+  const lab = await AgentLab.start()
+  await lab.world.crash(lab.agent)
+  await lab.startAgent({ ip: 'localhost' }).then(
+    () => assert.unreachable('it must not start'),
+    ({ code, message }: { code: string; message: string }) => {
+      assert.is(code, 'USAGE')
+      assert.match(message, /ip: "localhost" is no IP address/)
+    },
+  )
+  await lab.startAgent({ ip: '2001:db8::7' })
+  await lab.world.stop()
+})
+
 test('a master that refuses to take it back may tell it to go', async () => {
   const lab = await AgentLab.start()
   await lab.run([commandTask('t1', 'sleep infinity')])

@@ -162,6 +162,26 @@ test('what the agent adds to an update: who, where, when, and that an executor s
   await lab.world.stop()
 })
 
+test('a status tells its container, and the address of the agent if the container has none', async () => {
+  const { lab, program } = await subscribed({ ip: '10.1.2.3' })
+  const host = [{ ip_addresses: [{ ip_address: '10.1.2.3' }] }]
+  await program.update('t1', 'TASK_STARTING')
+  const given = lab.master.lastStatus('t1')?.container_status
+  assert.is(typeof given?.container_id?.value, 'string')
+  assert.equal(given?.network_infos, host)
+  const own = {
+    container_id: { value: 'nested' },
+    network_infos: [{ ip_addresses: [{ ip_address: '172.16.0.9' }] }],
+  }
+  await program.update('t1', 'TASK_RUNNING', { container_status: own })
+  assert.equal(lab.master.lastStatus('t1')?.container_status, own)
+  die(lab)
+  await lab.world.advance(1000)
+  assert.is(lab.outcome('t1')[0], 'TASK_FAILED')
+  assert.equal(lab.master.lastStatus('t1')?.container_status, { network_infos: host })
+  await lab.world.stop()
+})
+
 test('updates without use are acknowledged and go no further', async () => {
   const { lab, program } = await subscribed()
   await program.update('stranger', 'TASK_RUNNING')

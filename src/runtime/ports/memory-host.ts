@@ -3,6 +3,7 @@ import type { Host } from '../ports.ts'
 
 export interface MemoryHostOptions {
   readonly hostname?: string
+  readonly ip?: string
   readonly cpus?: number
   /** Bytes. */
   readonly memory?: number
@@ -14,12 +15,13 @@ export interface MemoryHost extends Host {
   reboot(): void
 }
 
-/** Defaults: `host`, 4 CPUs, 8 GiB, no environment variables. */
+/** Defaults: `host`, an address of documentation (RFC 5737), 4 CPUs, 8 GiB, no environment variables. */
 export function memoryHost(options: MemoryHostOptions = {}): MemoryHost {
-  const { hostname = 'host', cpus = 4, memory = 8 * 2 ** 30, env = {} } = options
+  const { hostname = 'host', ip = '192.0.2.1', cpus = 4, memory = 8 * 2 ** 30, env = {} } = options
   let boots = 1
   return {
     hostname,
+    ip: () => ip,
     cpus: () => cpus,
     memory: () => memory,
     bootId: async () => `boot-${boots}-of-${hostname}`,

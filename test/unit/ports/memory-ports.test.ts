@@ -19,6 +19,7 @@ test('the facts of the host are those that were given', async () => {
   const { ports } = host(1)
   assert.is(ports.host.hostname, 'agent-1')
   assert.is(ports.host.cpus(), 16)
+  assert.is(ports.host.ip(), '192.0.2.1')
   assert.is(ports.host.memory(), 8 * 2 ** 30)
   assert.equal(ports.host.env(), {})
 })
