@@ -52,12 +52,12 @@ interface RunUnderWay {
 }
 
 /**
- * A slice is over after so many ms, looked at after so many agents, or when so many shares are made, since
- * the master has more to do with them and answers nobody meanwhile.
+ * A slice is over after so many ms, looked at after so many agents, or when so many shares are made: the
+ * master has more to do with them, and frameworks shall not wait for the first until the last are made.
  */
 const SLICE_MS = 6
 const AGENTS_PER_LOOK = 4
-const SHARES_PER_SLICE = 150
+const SHARES_PER_SLICE = 400
 
 /** Asks for a run over these agents; in vain while agents are awaited. */
 export function trigger(state: AllocatorState, agents: Iterable<Agent> | 'all', cx: Context): void {

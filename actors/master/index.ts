@@ -95,10 +95,7 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
     EXECUTOR_MESSAGE: (state, message, cx) =>
       fromAgent(state, cx, (agent) => fromExecutor(state, agent, message, cx)),
     PONG: (state, _body, cx) => fromAgent(state, cx, pong),
-    ALLOCATION(state, { shares }, cx) {
-      makeOffers(state, shares, cx)
-      cx.reply({})
-    },
+    ALLOCATION: (state, { shares }, cx) => makeOffers(state, shares, cx),
     INVERSE_ALLOCATION: (state, { inverse_offers }, cx) =>
       makeInverseOffers(state, inverse_offers, cx),
     CALLS(state, { calls }, cx) {

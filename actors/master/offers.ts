@@ -7,32 +7,62 @@ import { RecoverResources, type Share } from '../../protocol/allocator.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { CallOf } from '../../protocol/scheduler.ts'
 import type { Filters } from '../../protocol/v1/index.ts'
-import { type Context, deepFreeze } from '../../src/runtime/index.ts'
+import { type Context, deepFreeze, inSlices } from '../../src/runtime/index.ts'
 import { sendEvent } from './events.ts'
 import { silenceSubject } from './liveness.ts'
 import { count } from './metrics.ts'
 import { encodeOffers, offerDocument } from './offer-encoding.ts'
 import { type Framework, isActive, isInService, type MasterState, type Offer } from './state.ts'
 
-/** Offers of one event: some 200 bytes each, with room for agents with many attributes. */
-const EVENT_OFFERS_MAX = 500
+/** Offers of one event, made in one piece: some milliseconds. */
+const EVENT_OFFERS_MAX = 128
 /** Payload that every broker takes (NATS' default limit is 1 MiB). */
 const EVENT_BYTES_MAX = 512 * 1024
 
-/** ALLOCATION: an offer for each share whose framework and agent are there; the rest goes back. */
+/**
+ * ALLOCATION: an offer for each share whose framework and agent are there; the rest goes back. It takes
+ * several turns if they are many, and is answered after the last one.
+ */
 export function makeOffers(state: MasterState, shares: readonly Share[], cx: Context): void {
+  const allocator = cx.hold()
+  inSlices(offering(state, shares, cx), cx, () => {
+    if (state.options.offer_timeout_ms > 0) awaitTimeout(state, cx)
+    cx.answer(allocator, {})
+  })
+}
+
+/** What is made for a framework is told to it in the same step: there are no offers that nobody knows. */
+function* offering(
+  state: MasterState,
+  shares: readonly Share[],
+  cx: Context,
+): Generator<void, void> {
+  const batches = new Map<string, Share[]>()
+  for (const share of shares) {
+    const batch = batches.get(share.framework_id)
+    if (batch === undefined) batches.set(share.framework_id, [share])
+    else batch.push(share)
+  }
+  for (const [id, batch] of batches) {
+    for (let i = 0; i < batch.length; i += EVENT_OFFERS_MAX) {
+      offerTo(state, state.frameworks.get(id), batch.slice(i, i + EVENT_OFFERS_MAX), cx)
+      yield
+    }
+  }
+}
+
+function offerTo(
+  state: MasterState,
+  framework: Framework | undefined,
+  shares: readonly Share[],
+  cx: Context,
+): void {
   const createdMs = cx.monotonic()
-  const batches = new Map<Framework, Offer[]>()
+  const offers: Offer[] = []
   const unwanted: Share[] = []
   for (const share of shares) {
-    const framework = state.frameworks.get(share.framework_id)
     const agent = state.agents.get(share.agent_id)
-    if (
-      framework === undefined ||
-      !isActive(framework) ||
-      agent === undefined ||
-      !isInService(state, agent)
-    ) {
+    if (!framework || !isActive(framework) || !agent || !isInService(state, agent)) {
       unwanted.push(share)
       continue
     }
@@ -41,18 +71,11 @@ export function makeOffers(state: MasterState, shares: readonly Share[], cx: Con
     state.offers.set(id, offer)
     framework.offers.add(offer)
     agent.offers.add(offer)
-    const batch = batches.get(framework)
-    if (batch === undefined) batches.set(framework, [offer])
-    else batch.push(offer)
+    offers.push(offer)
   }
   giveBack(state, unwanted, undefined, cx)
-  for (const [framework, batch] of batches) {
-    for (let i = 0; i < batch.length; i += EVENT_OFFERS_MAX) {
-      publishOffers(state, framework, batch.slice(i, i + EVENT_OFFERS_MAX), cx)
-    }
-  }
-  count(state, 'master/offers_made', shares.length - unwanted.length)
-  if (state.options.offer_timeout_ms > 0 && batches.size > 0) awaitTimeout(state, cx)
+  if (framework && offers.length > 0) publishOffers(state, framework, offers, cx)
+  count(state, 'master/offers_made', offers.length)
 }
 
 /** With a reply subject: if nobody listens these offers, and the framework, are ended at once. */

@@ -15,7 +15,7 @@ const QUANTUM_MS = 2
 const LOOK = 4
 /** A slice ends after so many messages or milliseconds. */
 const SLICE_MESSAGES = 8192
-const SLICE_MS = 8
+const SLICE_MS = 4
 
 export interface RunQueueOptions {
   readonly clock: Clock
