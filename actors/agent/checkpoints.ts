@@ -11,6 +11,7 @@
  * | `agent`             | AgentInfo, with its id |
  * | `boot`              | boot id of the host |
  * | `framework/F`       | FrameworkInfo |
+ * | `over/F`            | true: what is left of the framework is to end, and nobody is to be told |
  * | `executor/F/E`      | ExecutorRecord; none for command tasks |
  * | `task/F/T`          | TaskRecord |
  * | `stream/F/T/N`      | see actors/updates |
@@ -45,6 +46,8 @@ export interface Identity {
 
 export interface Checkpoints extends Identity {
   readonly frameworks: readonly FrameworkInfo[]
+  /** Ids of those whose end was ordered. */
+  readonly over: ReadonlySet<string>
   readonly executors: readonly ExecutorRecord[]
   readonly tasks: readonly TaskRecord[]
 }
@@ -53,6 +56,7 @@ const keys = {
   agent: 'agent',
   boot: 'boot',
   framework: (framework: string) => `framework/${framework}`,
+  over: (framework: string) => `over/${framework}`,
   executor: (framework: string, executor: string) => `executor/${framework}/${executor}`,
   task: (framework: string, task: string) => `task/${framework}/${task}`,
 }
@@ -65,15 +69,16 @@ export const putAgent = (info: AgentInfo): StoreOperation => put(keys.agent, inf
 export const putBoot = (boot: string): StoreOperation => put(keys.boot, boot)
 export const putFramework = (info: FrameworkInfo): StoreOperation =>
   put(keys.framework(info.id?.value ?? ''), info)
+export const putOver = (framework: string): StoreOperation => put(keys.over(framework), true)
 export const putExecutor = (record: ExecutorRecord): StoreOperation =>
   put(keys.executor(record.framework_id, record.info.executor_id.value), record)
 export const putTask = (record: TaskRecord): StoreOperation =>
   put(keys.task(record.framework_id, record.info.task_id.value), record)
 
-export const deleteFramework = (framework: string): StoreOperation => ({
-  type: 'delete',
-  key: keys.framework(framework),
-})
+export const deleteFramework = (framework: string): StoreOperation[] => [
+  { type: 'delete', key: keys.framework(framework) },
+  { type: 'delete', key: keys.over(framework) },
+]
 export const deleteExecutor = (framework: string, executor: string): StoreOperation => ({
   type: 'delete',
   key: keys.executor(framework, executor),
@@ -94,17 +99,28 @@ export async function readIdentity(store: Store): Promise<Identity> {
 
 /** Everything that was written. */
 export async function readCheckpoints(store: Store): Promise<Checkpoints> {
-  const [identity, frameworks, executors, tasks] = await Promise.all([
+  const [identity, frameworks, over, executors, tasks] = await Promise.all([
     readIdentity(store),
     readAll<FrameworkInfo>(store, 'framework'),
+    readKeys(store, 'over'),
     readAll<ExecutorRecord>(store, 'executor'),
     readAll<TaskRecord>(store, 'task'),
   ])
-  return { ...identity, frameworks, executors, tasks }
+  return { ...identity, frameworks, over: new Set(over), executors, tasks }
 }
 
 async function readAll<T>(store: Store, kind: string): Promise<T[]> {
-  // `0` follows `/` in the order of keys.
-  const entries = await store.range(`${kind}/`, `${kind}0`)
+  const entries = await rangeOf(store, kind)
   return entries.map(([, value]) => unpack(value) as T)
+}
+
+/** What follows the kind in each key. */
+async function readKeys(store: Store, kind: string): Promise<string[]> {
+  const entries = await rangeOf(store, kind)
+  return entries.map(([key]) => key.slice(kind.length + 1))
+}
+
+function rangeOf(store: Store, kind: string) {
+  // `0` follows `/` in the order of keys.
+  return store.range(`${kind}/`, `${kind}0`)
 }

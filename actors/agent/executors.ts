@@ -298,7 +298,8 @@ export function settle(state: AgentState, executor: Executor, cx: Context): void
   if (!executor.command)
     operations.push(deleteExecutor(framework.id, executor.info.executor_id.value))
   discard(state, executor, cx)
-  if (removeExecutor(state, executor).frameworkGone) operations.push(deleteFramework(framework.id))
+  if (removeExecutor(state, executor).frameworkGone)
+    operations.push(...deleteFramework(framework.id))
   if (operations.length > 0) cx.job(() => state.store.commit(operations))
   proceed(state, cx)
 }

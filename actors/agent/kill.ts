@@ -12,7 +12,7 @@ import type { Payload } from '../../protocol/message.ts'
 import { CleanUpStreams, ResumeUpdates } from '../../protocol/updates.ts'
 import type { KillPolicy } from '../../protocol/v1/command.ts'
 import type { Context } from '../../src/runtime/index.ts'
-import { deleteTask, putFramework } from './checkpoints.ts'
+import { deleteTask, putFramework, putOver } from './checkpoints.ts'
 import { end, event, settle } from './executors.ts'
 import { resendOperations } from './operations.ts'
 import { leads, obeys } from './registration.ts'
@@ -132,10 +132,10 @@ export function shutDownExecutor(
 export function shutDownFramework(state: AgentState, framework: Framework, cx: Context): void {
   if (framework.terminating) return
   framework.terminating = true
-  // Found without its stream, a task that has ended would end once more: its record goes first.
+  // Found without its stream, a task would begin anew, or end once more: so this is written first.
   const over = [...framework.tasks.values()].filter(({ phase }) => phase === 'terminated')
   const operations = over.map(({ info }) => deleteTask(framework.id, info.task_id.value))
-  if (operations.length > 0) cx.job(() => state.store.commit(operations))
+  cx.job(() => state.store.commit([putOver(framework.id), ...operations]))
   if (state.updates !== undefined) {
     cx.send(state.updates, CleanUpStreams, { framework_id: { value: framework.id } })
   }

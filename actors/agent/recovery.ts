@@ -92,18 +92,19 @@ function restore(state: AgentState, found: Checkpoints, streams: Streams, cx: Co
   if (found.info?.id !== undefined) state.info = { ...state.info, id: found.info.id }
   const operations: StoreOperation[] = [putBoot(state.bootId)]
   rebuild(state, found, streams)
-  for (const { id } of found.frameworks) {
-    if (id !== undefined && !state.frameworks.has(id.value))
-      operations.push(deleteFramework(id.value))
+  for (const id of [...found.frameworks.map(({ id }) => id?.value ?? ''), ...found.over]) {
+    if (!state.frameworks.has(id)) operations.push(...deleteFramework(id))
   }
   if (rebooted && !isSame && found.info !== undefined) forget(state, found, operations, cx)
   else {
     for (const framework of [...state.frameworks.values()]) {
+      const isOver = found.over.has(framework.id)
       for (const executor of [...framework.executors.values()]) {
-        revive(state, executor, rebooted, cx)
+        revive(state, executor, { rebooted, isOver }, cx)
       }
       // Those that do not checkpoint lose their tasks with the agent (agent.md §4).
-      if (!rebooted && framework.info.checkpoint !== true) shutDownFramework(state, framework, cx)
+      if (isOver || (!rebooted && framework.info.checkpoint !== true))
+        shutDownFramework(state, framework, cx)
     }
   }
   cx.job(
@@ -149,13 +150,18 @@ function rebuild(state: AgentState, found: Checkpoints, streams: Streams): void 
   }
 }
 
-function revive(state: AgentState, executor: Executor, rebooted: boolean, cx: Context): void {
+function revive(
+  state: AgentState,
+  executor: Executor,
+  { rebooted, isOver }: { readonly rebooted: boolean; readonly isOver: boolean },
+  cx: Context,
+): void {
   const { command, tasks } = executor
   const over = [...tasks.values()].every((task) => isTerminal(task.state))
   if (rebooted || (command && over)) {
     executor.phase = 'terminated'
     for (const task of [...tasks.values()]) {
-      if (task.phase === 'terminated') continue
+      if (task.phase === 'terminated' || isOver) continue
       const message = 'the host was restarted'
       const reason = 'REASON_EXECUTOR_TERMINATED'
       endTask(state, task, { state: 'TASK_FAILED', reason, message }, cx)
@@ -187,7 +193,7 @@ function forget(
   }
   for (const { id } of found.frameworks) {
     if (id === undefined || state.updates === undefined) continue
-    operations.push(deleteFramework(id.value))
+    operations.push(...deleteFramework(id.value))
     cx.send(state.updates, CleanUpStreams, { framework_id: id })
   }
 }

@@ -1,4 +1,5 @@
 /** What of an agent's tasks survives its process, and its host. Spec: agent.md §4, §15; executor-api.md §8. */
+import { ShutdownFramework } from '../../protocol/agent.ts'
 import type { TaskStatus } from '../../protocol/v1/status.ts'
 import { isTerminal } from '../../protocol/v1/status.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
@@ -144,6 +145,28 @@ test('the tasks of a framework that does not checkpoint end with the agent, all 
   assert.equal(lab.alive, [])
   assert.equal(lab.report().frameworks, [])
   await lab.world.stop()
+})
+
+test('of a framework that is over nothing is told any more, whenever the agent dies', async () => {
+  for (const dies of ['restart', 'reboot'] as const) {
+    const lab = await AgentLab.start()
+    const { processes, storage } = lab.world.ports('a')
+    processes.script(({ args }) => args[1]?.endsWith('deaf') === true, { onTerminate: 'ignore' })
+    await lab.run([forever('deaf')])
+    const { length } = lab.master.updates
+    const end = { epoch: 1, framework_id: { value: 'F1' } }
+    lab.master.send(lab.node, ShutdownFramework, end)
+    await lab.world.settle()
+    assert.is(lab.alive.length, 1)
+    await lab[dies]()
+    assert.equal(reported(lab), [])
+    await lab.world.advance(10_000)
+    assert.equal(lab.alive, [])
+    assert.is(lab.master.updates.length, length)
+    const kept = [...storage.contents('/a/meta').keys()].sort()
+    assert.equal(kept, ['agent', 'boot'])
+    await lab.world.stop()
+  }
 })
 
 // ---- custom executors
