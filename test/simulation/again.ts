@@ -5,7 +5,8 @@ import { promisify } from 'node:util'
 
 const heapMb = 200
 
-export async function hashElsewhere(seed: string): Promise<string> {
+/** `until`: it stops at so many simulated seconds. */
+export async function hashElsewhere(seed: string, until?: number): Promise<string> {
   const main = join(import.meta.dirname, 'main.ts')
   const args = [
     `--max-semi-space-size=1`,
@@ -14,6 +15,7 @@ export async function hashElsewhere(seed: string): Promise<string> {
     'tsx',
     main,
   ]
+  if (until !== undefined) args.push('--until', String(until))
   const { stdout } = await promisify(execFile)(process.execPath, [...args, '--hash', seed])
   return stdout.trim()
 }

@@ -1,6 +1,7 @@
 import { assert, suite } from '../support/suite.ts'
 import { campaign } from './campaign.ts'
 import { calmSeed, drawPlan } from './draw.ts'
+import { Growth } from './growth.ts'
 import { renderSummary } from './report.ts'
 
 const test = suite('campaign')
@@ -29,6 +30,26 @@ test('a campaign ends when clusters have lived for so many hours', {
   const { summary } = await campaign({ ...one, hours: 0.001 })
   assert.is(summary.toJSON().runs, 1)
   assert.ok(summary.simulatedHours > 0.001)
+})
+
+test('worlds end early where that is asked for', { timeoutMs: 120_000 }, async () => {
+  const { summary, code } = await campaign({ ...options, from: 3, seeds: 2, until: 5, jobs: 1 })
+  assert.is(code, 0)
+  const { simulated_hours, live_heap } = summary.toJSON()
+  assert.ok(Math.abs(simulated_hours * 3600 - 10) < 1, `${simulated_hours} h`)
+  assert.is(live_heap, undefined)
+})
+
+test('what a process keeps of each world shows in its live heap', () => {
+  const growth = new Growth()
+  for (let world = 0; world < 300; world++) {
+    // Loading makes it grow at first, and some worlds leave more behind for a while.
+    growth.add(1, 60e6 + Math.min(world, 40) * 1e6 + world * 2000 + (world % 7) * 1e5)
+    if (world % 2 === 0) growth.add(2, 90e6)
+  }
+  const { worlds, kb_per_world = 0 } = growth.toJSON() ?? {}
+  assert.is(worlds, 300)
+  assert.ok(Math.abs(kb_per_world - 2) < 1, `${kb_per_world} kB a world`)
 })
 
 test('a calm seed draws hours at the pace of real clusters, few others do', () => {

@@ -16,6 +16,8 @@ export interface CampaignOptions {
   readonly seeds: number | undefined
   readonly minutes: number | undefined
   readonly hours: number | undefined
+  /** Each world ends at so many simulated seconds. */
+  readonly until?: number | undefined
   /** Only worlds that live for hours. */
   readonly calm: boolean
   /** Processes at once. */
@@ -32,7 +34,7 @@ const severity = [3, 1, 2, 0]
 export async function campaign(
   options: CampaignOptions,
 ): Promise<{ readonly summary: Summary; readonly code: number }> {
-  const { from, minutes, hours, calm, jobs } = options
+  const { from, minutes, hours, until, calm, jobs } = options
   const isOpen = minutes !== undefined || hours !== undefined
   const end = from + (options.seeds ?? (isOpen ? Number.POSITIVE_INFINITY : 100))
   const started = performance.now()
@@ -55,9 +57,9 @@ export async function campaign(
     while (!isOver()) {
       const seed = `${calm ? calmSeed : ''}${next}`
       const again = next++ % againOf === 0
-      const answer = await ask(runner, { seed, again })
+      const answer = await ask(runner, { seed, until, again })
       if (typeof answer === 'string') return failed(3, answer)
-      summary.add(answer.result, answer.memoryBytes)
+      summary.add(answer.result, answer.memory)
       progress.tell(`${summary.runs} seeds, ${summary.simulatedHours.toFixed(1)} simulated hours`)
       if (answer.failure !== undefined) failed(answer.failure.code, answer.failure.text)
       if (answer.elsewhere === answer.result.hash) summary.repeated++
@@ -72,7 +74,10 @@ export async function campaign(
 }
 
 function startRunner(): ChildProcess {
-  return fork(join(import.meta.dirname, 'runner.ts'), { serialization: 'advanced' })
+  return fork(join(import.meta.dirname, 'runner.ts'), {
+    serialization: 'advanced',
+    execArgv: [...process.execArgv, '--expose-gc'],
+  })
 }
 
 /** What came of one seed, or how the process ended. */

@@ -4,7 +4,7 @@
  * differ, 64 for bad usage. Guide: docs/simulation.md. Spec: simulation.md §12-14.
  *
  *     npm run simulate -- --seed S [--until SECONDS] [--trace full]
- *     npm run simulate -- --seeds N | --minutes M | --hours H [--calm] [--jobs N] [--from SEED] [--json]
+ *     npm run simulate -- --seeds N | --minutes M | --hours H [--calm] [--until SECONDS] [--jobs N] [--from SEED] [--json]
  *     npm run simulate -- --plan FILE
  *     npm run simulate -- --mutants [--seeds N] [--from SEED] [--jobs N] [--record] [NAME...]
  */
@@ -31,12 +31,12 @@ async function main(): Promise<number> {
     process.stderr.write(`${settings}\n`)
     return usageCode
   }
-  const { plan, seed, seeds, json, mutants, hash } = settings
+  const { plan, seed, seeds, until, json, mutants, hash } = settings
   if (mutants) return hunt({ ...settings, seeds: seeds ?? seedsMax })
   if (plan !== undefined) return one(readPlan(plan), settings)
   if (seed !== undefined) return one(drawPlan(seed), settings)
   if (hash !== undefined) {
-    process.stdout.write(`${(await run(drawPlan(hash))).hash}\n`)
+    process.stdout.write(`${(await run(drawPlan(hash), { until })).hash}\n`)
     return 0
   }
   return many(settings, json)
@@ -109,11 +109,11 @@ interface OneOptions {
 
 async function one(plan: Plan, { until, trace, json, isShrinking }: OneOptions): Promise<number> {
   const result = await run(plan, {
-    ...(until !== undefined && { untilMs: until * 1000 }),
+    until,
     ...(trace === 'full' && { print: (line) => process.stdout.write(`${line}\n`) }),
   })
   const summary = new Summary()
-  summary.add(result, process.memoryUsage.rss())
+  summary.add(result, { process: process.pid, residentBytes: process.memoryUsage.rss() })
   if (result.failure === undefined) {
     process.stdout.write(`${json ? JSON.stringify(summary.toJSON()) : renderSummary(summary)}\n`)
     process.stdout.write(json ? '' : `trace hash ${result.hash}\n`)

@@ -1,8 +1,18 @@
 /** What is printed about runs. Spec: simulation.md §12-14. */
+import { Growth } from './growth.ts'
 import type { Pace } from './pace.ts'
 import { hostFaults, networkFaults, type Plan } from './plan.ts'
 import type { Result } from './run.ts'
 import { situations } from './situations.ts'
+
+/** Of the process in which a world was run, afterwards. */
+export interface Memory {
+  /** Its id. */
+  readonly process: number
+  readonly residentBytes: number
+  /** What is left when its garbage is collected; absent where that is not asked for. */
+  readonly liveBytes?: number
+}
 
 const summed = [
   'simulatedMs',
@@ -26,9 +36,9 @@ export class Summary {
   readonly #situations = new Map<string, number>()
   /** The largest process, bytes. */
   #memoryBytes = 0
+  readonly #growth = new Growth()
 
-  /** `memoryBytes`: of the process in which it ran, afterwards. */
-  add(result: Result, memoryBytes: number): void {
+  add(result: Result, { process, residentBytes, liveBytes }: Memory): void {
     const sums = this.#sums[result.pace]
     sums.runs++
     for (const key of summed) sums[key] += result[key]
@@ -36,7 +46,8 @@ export class Summary {
       this.#situations.set(name, (this.#situations.get(name) ?? 0) + count)
     const rule = result.failure?.rule
     if (rule !== undefined) this.failed[rule] = (this.failed[rule] ?? 0) + 1
-    this.#memoryBytes = Math.max(this.#memoryBytes, memoryBytes)
+    this.#memoryBytes = Math.max(this.#memoryBytes, residentBytes)
+    if (liveBytes !== undefined) this.#growth.add(process, liveBytes)
   }
 
   get runs(): number {
@@ -52,6 +63,7 @@ export class Summary {
     const count = (name: string) => this.#situations.get(name) ?? 0
     const kinds = [...hostFaults, ...networkFaults].map((kind) => [kind, count(`fault ${kind}`)])
     const { brisk, real } = this.#sums
+    const growth = this.#growth.toJSON()
     const both = noSums()
     for (const key of [...summed, 'runs'] as const) both[key] = brisk[key] + real[key]
     return {
@@ -64,6 +76,7 @@ export class Summary {
       cpu_seconds_per_run: both.cpuMs / 1000 / both.runs,
       start_cpu_ms: both.startMs / both.runs,
       memory_mb: Math.round(this.#memoryBytes / 1e6),
+      ...(growth !== undefined && { live_heap: growth }),
       faults: both.faults,
       leaders: count('leads'),
       ...(brisk.runs > 0 && {

@@ -52,8 +52,8 @@ export interface Result {
 }
 
 export interface RunOptions {
-  /** Stops at this simulated time, ms. */
-  readonly untilMs?: number
+  /** Stops at this simulated time, s. */
+  readonly until?: number | undefined
   readonly print?: (line: string) => void
 }
 
@@ -63,9 +63,9 @@ class Stop extends Error {}
 const bootMs = 60_000
 const scanMs = 1000
 
-export async function run(plan: Plan, options: RunOptions = {}): Promise<Result> {
+export async function run(plan: Plan, { until, print }: RunOptions = {}): Promise<Result> {
   const cpuMs = cpuClock()
-  const cluster = buildCluster(plan, options.print)
+  const cluster = buildCluster(plan, print)
   watch(cluster)
   const crash = (error: unknown) => {
     cluster.trouble ??= new Violation('S5', `unhandled: ${(error as Error)?.stack ?? error}`)
@@ -75,7 +75,7 @@ export async function run(plan: Plan, options: RunOptions = {}): Promise<Result>
   const progress = { phase: 'boot', faults: 0, crashes: 0, startMs: 0, cpuMs }
   let failure: Failure | undefined
   try {
-    await phases(cluster, progress, options.untilMs ?? Number.POSITIVE_INFINITY)
+    await phases(cluster, progress, (until ?? Number.POSITIVE_INFINITY) * 1000)
   } catch (error) {
     if (!(error instanceof Stop)) failure = failureOf(error, cluster, progress.phase)
   } finally {

@@ -1,12 +1,13 @@
 /** One process of a campaign: runs the seeds that its parent names, and ends with it. */
 import { hashElsewhere } from './again.ts'
 import { drawPlan } from './draw.ts'
-import { codeOf, renderFailure } from './report.ts'
+import { codeOf, type Memory, renderFailure } from './report.ts'
 import { type Result, run } from './run.ts'
 
-/** `again`: the seed is also run in a fresh process. */
+/** `until`: it stops at so many simulated seconds; `again`: it is also run in a fresh process. */
 export interface Order {
   readonly seed: string
+  readonly until: number | undefined
   readonly again: boolean
 }
 
@@ -17,24 +18,31 @@ export interface Answer {
   readonly failure: { readonly text: string; readonly code: number } | undefined
   /** The hash that a fresh process came to. */
   readonly elsewhere: string | undefined
-  /** Resident memory of this process. */
-  readonly memoryBytes: number
+  readonly memory: Memory
 }
 
 process.on('disconnect', () => process.exit())
-process.on('message', ({ seed, again }: Order) => {
-  void answer(seed, again).then((found) => process.send?.(found))
+process.on('message', (order: Order) => {
+  void answer(order).then((found) => process.send?.(found))
 })
 
-async function answer(seed: string, again: boolean): Promise<Answer> {
+async function answer({ seed, until, again }: Order): Promise<Answer> {
   const plan = drawPlan(seed)
-  const result = await run(plan)
-  const memoryBytes = process.memoryUsage.rss()
+  const result = await run(plan, { until })
+  const memory = measureMemory()
   const { failure } = result
   return {
     result: { ...result, lines: [] },
     failure: failure && { text: renderFailure(plan, result), code: codeOf(failure.rule) },
-    elsewhere: again ? await hashElsewhere(seed) : undefined,
-    memoryBytes,
+    elsewhere: again ? await hashElsewhere(seed, until) : undefined,
+    memory,
   }
+}
+
+/** Its garbage is collected, for which the process must have been started with `--expose-gc`. */
+function measureMemory(): Memory {
+  const residentBytes = process.memoryUsage.rss()
+  globalThis.gc?.()
+  const { heapUsed, external } = process.memoryUsage()
+  return { process: process.pid, residentBytes, liveBytes: heapUsed + external }
 }
