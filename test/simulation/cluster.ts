@@ -103,7 +103,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     name: string,
     more: Pick<
       ConstructorParameters<typeof SimulatedHost>[0],
-      'program' | 'supervision' | 'offsetMs' | 'speed'
+      'program' | 'supervision' | 'connections' | 'offsetMs' | 'speed'
     >,
   ): SimulatedHost {
     const disk = stream(plan.seed, 'disk', name)
@@ -221,9 +221,14 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
   }
   const registers = new Registers(plan, mark)
   const replicas = plan.masters.join(',')
+  const connectionsOf = (master: string) => ({
+    lanes: masterModule.lanes ?? [],
+    near: plan.masters.filter((name) => name !== master),
+  })
   const masters = plan.masters.map((name) =>
     addHost(name, {
       supervision: masterModule.supervision,
+      ...(plan.lanes && { connections: connectionsOf(name) }),
       program: async (ports) => {
         const given = {
           ...settings.master,

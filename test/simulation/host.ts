@@ -2,7 +2,13 @@
  * One simulated host with one program on it: ports that obey the run's seed, and a keeper that starts the
  * program again when it has died, as an init system does. Spec: simulation.md §1, §4-6.
  */
-import { type ChildSpec, type Node, recordSuffixes, startNode } from '../../src/runtime/index.ts'
+import {
+  type ChildSpec,
+  type Node,
+  type NodeOptions,
+  recordSuffixes,
+  startNode,
+} from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
 import { memoryHost } from '../../src/runtime/ports/memory-host.ts'
 import { memoryProcesses } from '../../src/runtime/ports/memory-processes.ts'
@@ -31,6 +37,8 @@ export interface HostOptions {
   readonly arrived: (subject: string, data: Uint8Array) => Uint8Array
   /** What runs on it; called for each of its lives. */
   readonly program: (ports: Ports) => readonly ChildSpec[] | Promise<readonly ChildSpec[]>
+  /** Connections to the broker besides the one for messages between actors. */
+  readonly connections?: Pick<NodeOptions, 'lanes' | 'near'>
   /** How its root treats the program. */
   readonly supervision?: Partial<SupervisorOptions> | undefined
   /** A new life has begun; something befell the program. */
@@ -172,7 +180,7 @@ export class SimulatedHost {
   }
 
   async #boot(life: number): Promise<void> {
-    const { name, program, supervision = {}, onLife } = this.#options
+    const { name, program, connections, supervision = {}, onLife } = this.#options
     const children = await program(this.ports)
     if (life !== this.#life) return
     const node = await startNode({
@@ -180,6 +188,7 @@ export class SimulatedHost {
       ports: this.ports,
       children,
       supervision,
+      ...connections,
       onFailure: ({ kind, detail }) => {
         if (life === this.#life) this.#ended(`gave up: ${detail ?? kind}`)
       },

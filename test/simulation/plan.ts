@@ -156,6 +156,8 @@ export interface Plan {
   readonly agents: readonly AgentPlan[]
   readonly frameworks: readonly FrameworkPlan[]
   readonly weather: Weather
+  /** Whether masters have all the connections of real ones, or one each. */
+  readonly lanes?: boolean
   /** Bytes that may wait in each direction of a connection to the broker. */
   readonly pendingBytesMax: number
   /** Length of the chaos, ms. */
