@@ -9,6 +9,7 @@
  * | key                 | value |
  * | ---                 | --- |
  * | `agent`             | AgentInfo, with its id |
+ * | `leaving`           | true: a master does not want this agent any more |
  * | `boot`              | boot id of the host |
  * | `framework/F`       | FrameworkInfo |
  * | `over/F`            | true: what is left of the framework is to end, and nobody is to be told |
@@ -42,6 +43,8 @@ export interface TaskRecord {
 export interface Identity {
   readonly info: AgentInfo | undefined
   readonly boot: string | undefined
+  /** It was told to leave: who comes now is another agent. */
+  readonly leaving: boolean
 }
 
 export interface Checkpoints extends Identity {
@@ -54,6 +57,7 @@ export interface Checkpoints extends Identity {
 
 const keys = {
   agent: 'agent',
+  leaving: 'leaving',
   boot: 'boot',
   framework: (framework: string) => `framework/${framework}`,
   over: (framework: string) => `over/${framework}`,
@@ -66,6 +70,7 @@ function put(key: string, value: unknown): StoreOperation {
 }
 
 export const putAgent = (info: AgentInfo): StoreOperation => put(keys.agent, info)
+export const putLeaving = (): StoreOperation => put(keys.leaving, true)
 export const putBoot = (boot: string): StoreOperation => put(keys.boot, boot)
 export const putFramework = (info: FrameworkInfo): StoreOperation =>
   put(keys.framework(info.id?.value ?? ''), info)
@@ -75,6 +80,11 @@ export const putExecutor = (record: ExecutorRecord): StoreOperation =>
 export const putTask = (record: TaskRecord): StoreOperation =>
   put(keys.task(record.framework_id, record.info.task_id.value), record)
 
+/** Who the agent was, and that it was to leave. */
+export const deleteAgent = (): StoreOperation[] => [
+  { type: 'delete', key: keys.agent },
+  { type: 'delete', key: keys.leaving },
+]
 export const deleteFramework = (framework: string): StoreOperation[] => [
   { type: 'delete', key: keys.framework(framework) },
   { type: 'delete', key: keys.over(framework) },
@@ -90,10 +100,15 @@ export const deleteTask = (framework: string, task: string): StoreOperation => (
 
 /** Who the agent was, and on which boot of its host. */
 export async function readIdentity(store: Store): Promise<Identity> {
-  const [info, boot] = await Promise.all([store.get(keys.agent), store.get(keys.boot)])
+  const [info, boot, leaving] = await Promise.all([
+    store.get(keys.agent),
+    store.get(keys.boot),
+    store.get(keys.leaving),
+  ])
   return {
     info: info === undefined ? undefined : (unpack(info) as AgentInfo),
     boot: boot === undefined ? undefined : (unpack(boot) as string),
+    leaving: leaving !== undefined,
   }
 }
 

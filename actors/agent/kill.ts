@@ -12,7 +12,7 @@ import type { Payload } from '../../protocol/message.ts'
 import { CleanUpStreams, ResumeUpdates } from '../../protocol/updates.ts'
 import type { KillPolicy } from '../../protocol/v1/command.ts'
 import type { Context } from '../../src/runtime/index.ts'
-import { deleteTask, putFramework, putOver } from './checkpoints.ts'
+import { deleteTask, putFramework, putLeaving, putOver } from './checkpoints.ts'
 import { end, event, settle } from './executors.ts'
 import { resendOperations } from './operations.ts'
 import { leads, obeys } from './registration.ts'
@@ -61,7 +61,16 @@ export const ending = {
     // Also from a master that this agent is not registered with: it may have refused to.
     if (!leads(state, body.epoch, cx)) return
     cx.log('fatal', `the master does not want this agent: ${body.message}`)
-    cx.raise({ type: 'TERMINATE' })
+    // It may die while its executors end, and must not come back as who it is.
+    cx.job(
+      () => state.store.commit([putLeaving()]),
+      (outcome) => {
+        // It was stopped meanwhile, and has closed its store.
+        if (state.stop === 'CLOSING') return
+        if (!outcome.ok) throw outcome.error
+        cx.raise({ type: 'TERMINATE' })
+      },
+    )
   },
 }
 

@@ -69,6 +69,11 @@ export async function recoverLedger(
   }
 }
 
+/** What removes operations of nobody's interest, by uuid in hex. */
+export function deleteOperations(uuids: Iterable<string>): StoreOperation[] {
+  return Array.from(uuids, (uuid) => drop(keys.operation(uuid)))
+}
+
 async function readChange(store: Store): Promise<LedgerChange | undefined> {
   const found = await store.get(keys.target)
   return found === undefined ? undefined : (unpack(found) as LedgerChange)

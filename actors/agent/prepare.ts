@@ -58,10 +58,11 @@ export async function prepareAgent(given: AgentOptions, ports: Ports): Promise<A
     const agent_id = known.info?.id?.value ?? 'a new agent'
     throw new MesetaError('INCOMPATIBLE_AGENT', { agent_id, difference: misfit })
   }
-  const difference = known.info && differenceOf(known.info, info)
-  if (known.info !== undefined && known.boot === bootId && difference !== undefined) {
+  const former = known.leaving ? undefined : known.info
+  const difference = former && differenceOf(former, info)
+  if (former !== undefined && known.boot === bootId && difference !== undefined) {
     await store.close()
-    const agent_id = known.info.id?.value ?? 'a new agent'
+    const agent_id = former.id?.value ?? 'a new agent'
     throw new MesetaError('INCOMPATIBLE_AGENT', { agent_id, difference })
   }
   return { options, info, ip, store, bootId, ...plugIns }

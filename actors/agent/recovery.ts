@@ -4,7 +4,6 @@
  */
 import type { Payload } from '../../protocol/message.ts'
 import type { StreamsRecovered } from '../../protocol/updates.ts'
-import { CleanUpStreams } from '../../protocol/updates.ts'
 import { isTerminal, type TaskStatus } from '../../protocol/v1/status.ts'
 import { applyCheckpointed, formatFault, resources } from '../../src/resources/index.ts'
 import type { Context, StoreOperation } from '../../src/runtime/index.ts'
@@ -17,6 +16,7 @@ import {
   readCheckpoints,
 } from './checkpoints.ts'
 import { settle, startExecutor } from './executors.ts'
+import { destroyAll, forget } from './forget.ts'
 import { watchDisk } from './gc.ts'
 import { shutDownFramework } from './kill.ts'
 import { commandInfo } from './launch.ts'
@@ -54,7 +54,13 @@ export const recovery = {
   ): void {
     const { disk } = cx.ports
     cx.job(
-      () => Promise.all([readCheckpoints(state.store), recoverLedger(disk, state.store)]),
+      async () => {
+        const found = await readCheckpoints(state.store)
+        // After a reboot nothing runs, and pids are others'.
+        if (found.leaving && found.boot === state.bootId)
+          await destroyAll(state.options.work_dir, found, cx.ports)
+        return [found, await recoverLedger(disk, state.store)] as const
+      },
       (outcome) => {
         if (!outcome.ok) throw outcome.error
         const [found, ledger] = outcome.value
@@ -88,14 +94,17 @@ type Streams = Payload<typeof StreamsRecovered>['streams']
 
 function restore(state: AgentState, found: Checkpoints, streams: Streams, cx: Context): void {
   const rebooted = found.boot !== undefined && found.boot !== state.bootId
-  const isSame = found.info !== undefined && differenceOf(found.info, state.info) === undefined
   if (found.info?.id !== undefined) state.info = { ...state.info, id: found.info.id }
   const operations: StoreOperation[] = [putBoot(state.bootId)]
   rebuild(state, found, streams)
   for (const id of [...found.frameworks.map(({ id }) => id?.value ?? ''), ...found.over]) {
     if (!state.frameworks.has(id)) operations.push(...deleteFramework(id))
   }
-  if (rebooted && !isSame && found.info !== undefined) forget(state, found, operations, cx)
+  const isNew =
+    found.leaving ||
+    found.info === undefined ||
+    (rebooted && differenceOf(found.info, state.info) !== undefined)
+  if (isNew) operations.push(...forget(state, found, streams, cx))
   else {
     for (const framework of [...state.frameworks.values()]) {
       const isOver = found.over.has(framework.id)
@@ -171,31 +180,6 @@ function revive(
     return
   }
   startExecutor(state, executor, true, cx)
-}
-
-/** After a reboot with other resources it is another agent: nothing of the former one counts. */
-function forget(
-  state: AgentState,
-  found: Checkpoints,
-  operations: StoreOperation[],
-  cx: Context,
-): void {
-  cx.log('warn', 'the host was restarted with other settings: this is a new agent now')
-  const { id: _, ...info } = state.info
-  state.info = info
-  state.frameworks.clear()
-  state.taskCount = 0
-  // Resources stay what they are; who asked for that has lost sight of the former agent.
-  state.ledger.operations.clear()
-  operations.push({ type: 'delete', key: 'agent' })
-  for (const { framework_id, info: task } of found.tasks) {
-    operations.push(deleteTask(framework_id, task.task_id.value))
-  }
-  for (const { id } of found.frameworks) {
-    if (id === undefined || state.updates === undefined) continue
-    operations.push(...deleteFramework(id.value))
-    cx.send(state.updates, CleanUpStreams, { framework_id: id })
-  }
 }
 
 /** An executor has subscribed or ended: recovery is over when none is awaited. */
