@@ -7,6 +7,7 @@ import { subjects as subjectsOf } from '../../protocol/subjects.ts'
 import type { PendingAsk } from './asks.ts'
 import type { ChildSpec } from './behaviour.ts'
 import type { Cell } from './cell.ts'
+import { type ConnectionOptions, Connections } from './connections.ts'
 import type { RawPublish } from './context.ts'
 import { copy } from './copy.ts'
 import { DeadLetters } from './dead-letters.ts'
@@ -50,22 +51,11 @@ import { openService } from './service.ts'
 import { rootSpec, type SupervisorOptions } from './supervisor.ts'
 import { encodeEnvelope, FRAME_BYTES_MAX, type WireEnvelope } from './wire.ts'
 
-export interface NodeOptions {
+export interface NodeOptions extends ConnectionOptions {
   /** Unique in the cluster. One subject token. */
   readonly name: string
   readonly cluster?: string
   readonly ports: Ports
-  /**
-   * Names of connections to the broker for raw subjects, on which anybody may publish: a flood on one lane
-   * holds up neither messages between actors nor the other lanes. What names no lane of the node takes the
-   * first. Default none: raw subjects share the actors' connection.
-   */
-  readonly lanes?: readonly string[]
-  /**
-   * Names of other nodes with which messages have a connection to the broker of their own: whatever those
-   * say, such as the word that extends a lease, waits behind no crowd. Each of them must name this node too.
-   */
-  readonly near?: readonly string[]
   /** Default 2000; a peer with links is given up after `silenceMs`, default 10000. */
   readonly heartbeatMs?: number
   readonly silenceMs?: number
@@ -87,38 +77,16 @@ export type Interceptor = (envelope: Envelope) => 'deliver' | 'drop'
 export async function startNode(options: NodeOptions): Promise<Node> {
   if (!isToken(options.name))
     throw new Error(`'${options.name}' cannot be a node's name: letters, digits and -_ only`)
-  const { transport } = options.ports
-  const connection = await transport.connect({ name: `meseta ${options.name}` })
-  const connections = [connection]
-  const another = async (what: string) => {
-    try {
-      const more = await transport.connect({ name: `meseta ${options.name} ${what}` })
-      connections.push(more)
-      return more
-    } catch (error) {
-      for (const each of connections) await each.close()
-      throw error
-    }
-  }
-  const lanes = new Map<string, Connection>()
-  for (const lane of options.lanes ?? []) lanes.set(lane, await another(lane))
-  const near = options.near?.length ? await another('near') : connection
-  const node = new Node(options, { connection, lanes, near })
+  const connections = await Connections.open(options.ports.transport, options.name, options)
+  const node = new Node(options, connections)
   try {
     node.boot()
-    await Promise.all(connections.map((each) => each.flush()))
+    await connections.flush()
   } catch (error) {
     await node.stop()
     throw error
   }
   return node
-}
-
-/** Connections of a node to the broker; some may be the same. */
-interface Connections {
-  readonly connection: Connection
-  readonly lanes: ReadonlyMap<string, Connection>
-  readonly near: Connection
 }
 
 /** How frames reach a node: what they are published on, and where its mailboxes are. */
@@ -133,12 +101,7 @@ export class Node {
   /** New at each start. */
   readonly incarnation: string
   readonly ports: Ports
-  /** For messages between actors. */
-  readonly connection: Connection
-  /** For raw subjects that name no lane; that of the actors if there is none. */
-  readonly clients: Connection
-  /** For messages between this node and its near ones; that for all unless they have their own. */
-  readonly near: Connection
+  readonly connections: Connections
   readonly subjects: Subjects
   readonly peers: Peers
   /** For frames of all but the near nodes. */
@@ -153,8 +116,6 @@ export class Node {
   readonly #options: NodeOptions
   readonly #runQueue: RunQueue
   #mailboxes: readonly Subscription[] = []
-  readonly #nearNodes: ReadonlySet<string>
-  readonly #lanes: ReadonlyMap<string, Connection>
   #service: readonly Subscription[] = []
   #heartbeat: TimerHandle
   #root: Cell | undefined
@@ -165,24 +126,19 @@ export class Node {
   handled = 0
   readonly deadLetters: DeadLetters
 
-  constructor(options: NodeOptions, { connection, lanes, near }: Connections) {
+  constructor(options: NodeOptions, connections: Connections) {
     const { clock, decider, random } = options.ports
     this.#options = options
     this.name = options.name
     this.cluster = options.cluster ?? 'meseta'
     this.ports = options.ports
-    this.connection = connection
-    this.#lanes = lanes
-    const [first = connection] = lanes.values()
-    this.clients = first
-    this.near = near
-    this.#nearNodes = new Set(options.near)
+    this.connections = connections
     this.subjects = subjectsOf(this.cluster)
     this.incarnation = random.uuid().replaceAll('-', '').slice(0, 12)
     this.startedMs = clock.monotonic()
     this.deadLetters = new DeadLetters(this.ports.log)
     this.registry = new Registry(this)
-    this.requests = new Requests(first, clock, this.incarnation)
+    this.requests = new Requests(connections.lane(), clock, this.incarnation)
     this.#runQueue = new RunQueue({
       clock,
       decider,
@@ -207,17 +163,16 @@ export class Node {
   boot(): void {
     const { name, subjects } = this
     const receive = (delivery: Delivery) => this.inlet.receive(delivery)
-    this.#mailboxes = [this.connection.subscribe(subjects.nodeWildcard(name), receive)]
-    this.connection.onStatus((status) => this.#onStatus('broker connection', status))
-    if (this.near !== this.connection) {
-      const near = this.near.subscribe(subjects.nearWildcard(name), (delivery) =>
+    const { actors, near } = this.connections
+    this.#mailboxes = [actors.subscribe(subjects.nodeWildcard(name), receive)]
+    if (near !== undefined) {
+      // Few, and what they say waits for nobody.
+      const mailbox = near.subscribe(subjects.nearWildcard(name), (delivery) =>
         this.peers.receive(delivery),
       )
-      this.#mailboxes = [...this.#mailboxes, near]
-      this.near.onStatus((status) => this.#onStatus("near nodes' broker connection", status))
+      this.#mailboxes = [...this.#mailboxes, mailbox]
     }
-    for (const [lane, connection] of this.#lanes)
-      connection.onStatus((status) => this.#onStatus(`broker connection for ${lane}`, status))
+    this.connections.onStatus((which, status) => this.#onStatus(which, status))
     const spec = rootSpec(this.#options.supervision ?? {}, this.#options.children ?? [])
     const started = this.registry.start(spec, undefined)
     if (!started.ok) throw started.error
@@ -242,7 +197,7 @@ export class Node {
     if (root !== undefined)
       await new Promise<void>((resolve) => this.registry.stop(root, SHUTDOWN, false, resolve))
     this.#end()
-    await this.#disconnect()
+    await this.connections.close()
   }
 
   /** Ends at once, as a killed process does: nobody is told. For simulation. */
@@ -251,12 +206,7 @@ export class Node {
     this.#stopped ??= Promise.resolve()
     this.registry.abandon()
     this.#end()
-    void this.#disconnect()
-  }
-
-  #disconnect(): Promise<unknown> {
-    const connections = new Set([this.connection, ...this.#lanes.values(), this.near])
-    return Promise.all([...connections].map((connection) => connection.close()))
+    void this.connections.close()
   }
 
   #end(): void {
@@ -331,10 +281,11 @@ export class Node {
 
   /** By which frames go to a node. */
   wayTo(node: string): Way {
-    const { connection, near, subjects } = this
-    return this.#nearNodes.has(node)
-      ? { connection: near, mailbox: subjects.near }
-      : { connection, mailbox: subjects.pid }
+    const { connections, subjects } = this
+    const near = connections.nearTo(node)
+    return near === undefined
+      ? { connection: connections.actors, mailbox: subjects.pid }
+      : { connection: near, mailbox: subjects.near }
   }
 
   isRemote(address: Pid): boolean {
@@ -441,14 +392,9 @@ export class Node {
     this.route(this.seal(REPLY, outcome, envelope.to, envelope.from, envelope.ask))
   }
 
-  /** The connection for raw subjects of that lane. */
-  lane(name: string | undefined): Connection {
-    return (name !== undefined && this.#lanes.get(name)) || this.clients
-  }
-
   publish(cell: Cell, subject: string, data: Uint8Array, options: RawPublish): void {
     try {
-      this.lane(options.lane).publish(subject, data, options.reply)
+      this.connections.lane(options.lane).publish(subject, data, options.reply)
     } catch (error) {
       this.report(cell, `publish to ${subject}`, error)
     }

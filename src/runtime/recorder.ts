@@ -120,7 +120,7 @@ export abstract class Recorder implements RuntimeContext {
   }
 
   get maxPayload(): number {
-    return this.owner.clients.maxPayload
+    return this.owner.connections.lane().maxPayload
   }
 
   get from(): Pid {
@@ -291,7 +291,10 @@ export abstract class Recorder implements RuntimeContext {
     }
     this.#effects.push(() => {
       this.#subscriptions.get(subject)?.close()
-      this.#subscriptions.set(subject, this.owner.lane(lane).subscribe(subject, deliver, queue))
+      this.#subscriptions.set(
+        subject,
+        this.owner.connections.lane(lane).subscribe(subject, deliver, queue),
+      )
     })
   }
 

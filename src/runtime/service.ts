@@ -66,11 +66,13 @@ export function openService(node: Node): Subscription[] {
       `$SRV.${verb}.${identity.name}.${identity.id}`,
     ]
     return subjects.map((subject) =>
-      node.clients.subscribe(subject, (delivery) => respond(node, delivery, answer(), 'json')),
+      node.connections
+        .lane()
+        .subscribe(subject, (delivery) => respond(node, delivery, answer(), 'json')),
     )
   })
   subscriptions.push(
-    node.clients.subscribe(endpoint.subject, (delivery) => {
+    node.connections.lane().subscribe(endpoint.subject, (delivery) => {
       const before = node.ports.clock.monotonic()
       const decoded = decode(delivery.data)
       // Any payload asks the same; an empty one, as tools send it, is answered as JSON.
@@ -88,13 +90,13 @@ function respond(
   answer: object,
   format: 'json' | 'msgpack',
 ): void {
-  if (reply !== undefined) node.clients.publish(reply, encode(answer, format))
+  if (reply !== undefined) node.connections.lane().publish(reply, encode(answer, format))
 }
 
 /** Lists as many actors as one message of the broker holds. */
 function respondListing(node: Node, { reply }: Delivery, format: 'json' | 'msgpack'): void {
   if (reply === undefined) return
-  const { clients } = node
+  const clients = node.connections.lane()
   let actorsMax = ACTORS_MAX
   let bytes = encode(describeNode(node, actorsMax), format)
   while (bytes.length > clients.maxPayload && actorsMax > 1) {

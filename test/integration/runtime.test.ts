@@ -119,7 +119,7 @@ test('after the broker was killed and restarted, each link holds or has been tol
     turn((cx) => cx.link(pid('worker', 'far')))
     await ask('far', 'x')
     await server.kill()
-    await until(() => !node.connection.connected, { what: 'the connection to be lost' })
+    await until(() => !node.connections.actors.connected, { what: 'the connection to be lost' })
     // Lost for certain: there is no broker.
     turn((cx) => cx.send(pid('worker', 'far'), Echo, { text: 'lost' }))
     server = await startNatsServer({ port })
@@ -147,7 +147,7 @@ test('between nodes at different servers, of which one dies, no message is lost 
     turn((cx) => cx.link(pid('worker', 'far-away')))
     for (let index = 0; index < 500; index++) send()
     const killed = cluster.servers[1]!.kill()
-    while (far.connection.connected) {
+    while (far.connections.actors.connected) {
       send()
       await new Promise((next) => setImmediate(next))
     }
