@@ -89,25 +89,17 @@ export class FrameSender {
   }
 
   #publish({ to, id, envelopes, bytes, probe }: Batch): void {
-    const { name, incarnation } = this.#node
+    const { name } = this.#node
     const { connection, mailbox } = this.#node.wayTo(to.name)
     const subject = mailbox(to.name, id)
     const reply = probe ? mailbox(name, `${ABSENT}${to.name}`) : undefined
-    const header = (kind: number): Header => ({
-      node: name,
-      incarnation,
-      toIncarnation: to.incarnation,
-      stream: to.stream,
-      sequence: ++to.sent,
-      seen: to.seen,
-      kind,
-    })
     const { maxPayload } = connection
     try {
       if (bytes + HEADER_BYTES_MAX <= maxPayload) {
-        connection.publish(subject, encodeFrame(header(KIND_ENVELOPES), envelopes), reply)
+        connection.publish(subject, encodeFrame(this.#header(to, KIND_ENVELOPES), envelopes), reply)
       } else {
-        for (const piece of encodePieces(() => header(KIND_PIECE), envelopes, maxPayload)) {
+        const nextHeader = () => this.#header(to, KIND_PIECE)
+        for (const piece of encodePieces(nextHeader, envelopes, maxPayload)) {
           connection.publish(subject, piece, reply)
         }
       }
@@ -116,5 +108,13 @@ export class FrameSender {
       this.#node.log('warn', 'a frame could not be published', fields)
       this.#lost(to)
     }
+  }
+
+  /** Of the next frame. */
+  #header(to: Address, kind: number): Header {
+    const { name, incarnation } = this.#node
+    const { stream, seen } = to
+    const toIncarnation = to.incarnation
+    return { node: name, incarnation, toIncarnation, stream, sequence: ++to.sent, seen, kind }
   }
 }

@@ -38,7 +38,8 @@ const FORMER_MAX = 8
 
 /** The id on which a node itself is addressed. */
 const NODE_ID = '_node'
-const HEARTBEAT = '@heartbeat'
+/** Neither end is named in it: one for all. */
+const heartbeat = encodeEnvelope('@heartbeat', pid(NODE_ID, '_'), pid(NODE_ID, '_'), 0, null, '')
 
 export interface Peer extends Address {
   readonly name: string
@@ -179,9 +180,7 @@ export class Peers {
   }
 
   #heartbeat(peer: Peer): void {
-    const from = pid(NODE_ID, this.#node.name)
-    const bytes = encodeEnvelope(HEARTBEAT, from, pid(NODE_ID, peer.name), 0, null, '')
-    this.#sender.queue(peer, NODE_ID, bytes, true)
+    this.#sender.queue(peer, NODE_ID, heartbeat, true)
     this.#node.scheduleFlush()
   }
 
@@ -304,7 +303,7 @@ export class Peers {
       if (silent) this.#assemblies.drop(peer.name)
       if (!isWatched(peer)) continue
       if (silent) this.#breakAloud(peer, 'heartbeat')
-      else this.#heartbeat(peer)
+      else this.#sender.queue(peer, NODE_ID, heartbeat, true)
     }
     this.flush()
   }
