@@ -73,3 +73,8 @@ function tryParsePid(address: string): ParsedPid | undefined {
   if (dot < tilde + 2 || !Number.isSafeInteger(serial) || serial < 1) return undefined
   return { id, node, incarnation: address.slice(tilde + 1, dot), serial }
 }
+
+/** Forgets the addresses that were parsed: for a process in which one simulated cluster follows another. */
+export function forgetPids(): void {
+  cache.clear()
+}

@@ -2,6 +2,7 @@
  * One run of a plan: boot, chaos, heal, liveness, drain, with the rules looked at after every step.
  * Spec: simulation.md §7-10.
  */
+import { forgetPids } from '../../src/runtime/pid.ts'
 import { disagreement } from './agreement.ts'
 import { copyMsMax } from './air.ts'
 import { buildCluster, type Cluster } from './cluster.ts'
@@ -65,6 +66,7 @@ const scanMs = 1000
 
 export async function run(plan: Plan, { until, print }: RunOptions = {}): Promise<Result> {
   const cpuMs = cpuClock()
+  forgetPids()
   const cluster = buildCluster(plan, print)
   watch(cluster)
   const crash = (error: unknown) => {
