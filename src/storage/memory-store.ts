@@ -20,6 +20,8 @@ class StoreImage {
   readonly #values = new Map<string, Uint8Array>()
   readonly #keys: string[] = []
   held = false
+  /** Counts what was applied to it. */
+  changes = 0
 
   get(key: string): Uint8Array | undefined {
     return this.#values.get(key)?.slice()
@@ -40,6 +42,7 @@ class StoreImage {
   }
 
   apply(operations: readonly StoreOperation[]): void {
+    this.changes++
     for (const operation of operations) {
       const known = this.#values.has(operation.key)
       if (operation.type === 'put') {
@@ -59,6 +62,7 @@ class StoreImage {
     if (value.length === 0) return false
     value[random.int(value.length)]! ^= 1 << random.int(8)
     this.#values.set(key, value)
+    this.changes++
     return true
   }
 
@@ -98,6 +102,8 @@ export interface MemoryStorage extends Storage {
   wipe(): void
   /** What is durable in the store at `path`, whoever has it open; not to be changed. */
   contents(path: string): ReadonlyMap<string, Uint8Array>
+  /** How often that has changed since the disk was empty: as long as it is equal, so are the contents. */
+  changes(path: string): number
 }
 
 /** Stores by path, in memory; they live as long as this object, across `crash`. */
@@ -143,6 +149,7 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
       images.clear()
     },
     contents: (path) => imageAt(path).entries(),
+    changes: (path) => imageAt(path).changes,
   }
 }
 

@@ -107,6 +107,7 @@ export class Faults {
       if (rule.effect.type === 'delay') delayMs += rule.effect.ms
       else copies.push(rule.effect.afterMs)
     }
+    if (delayMs === 0 && copies.length === 0) return untouched
     return [delayMs, ...copies.map((afterMs) => delayMs + afterMs)]
   }
 

@@ -17,8 +17,8 @@ export class Air {
   isBad = false
   readonly #plan: Plan
   readonly #clock: Clock
-  /** By what they decide, sender and receiver; looked for with each message. */
-  readonly #streams = new Map<string, Map<string, Map<string, Random>>>()
+  readonly #latencies: Draws
+  readonly #flips: Draws
   /** Until when messages from a host are held, those to one, and those of all, by monotonic time. */
   readonly #cloggedOut = new Map<string, number>()
   readonly #cloggedIn = new Map<string, number>()
@@ -27,6 +27,8 @@ export class Air {
   constructor(plan: Plan, clock: Clock) {
     this.#plan = plan
     this.#clock = clock
+    this.#latencies = new Draws(plan.seed, 'latency')
+    this.#flips = new Draws(plan.seed, 'flip')
   }
 
   /** What a host says, what is said to it, or both is held for so long, and then comes in order. */
@@ -44,7 +46,7 @@ export class Air {
 
   latencyMs(from: string, to: string): number {
     const { latencyMs, tail } = this.#plan.weather
-    const draw = this.#draw('latency', from, to)
+    const draw = this.#latencies.of(from, to)
     const isLate = this.isBad && draw.next() < tail
     const usualMs = isLate ? 2000 * draw.next() : latencyMs * (0.5 + draw.next())
     return Math.max(0, this.#heldUntil(from, to) - this.#clock.monotonic()) + usualMs
@@ -57,10 +59,11 @@ export class Air {
 
   disturb(broker: MemoryBroker): void {
     const { drop, duplicate, reorder } = this.#plan.weather
-    const strikes =
-      (what: string, rate: number) =>
-      ({ from, to = '' }: { from: string; to?: string }) =>
-        from !== to && this.#draw(what, from, to).next() < rate
+    const strikes = (what: string, rate: number) => {
+      const draws = new Draws(this.#plan.seed, what)
+      return ({ from, to = '' }: { from: string; to?: string }) =>
+        from !== to && draws.of(from, to).next() < rate
+    }
     if (drop > 0) broker.drop(strikes('drop', drop))
     if (duplicate > 0) {
       for (const afterMs of copyMs) {
@@ -82,28 +85,37 @@ export class Air {
   arrived(to: string, subject: string, data: Uint8Array): Uint8Array {
     const { flip } = this.#plan.weather
     if (!this.isBad || flip === 0 || !subject.startsWith('meseta.pid.')) return data
-    const draw = this.#draw('flip', '*', to)
+    const draw = this.#flips.of('*', to)
     if (draw.next() >= flip) return data
     const changed = new Uint8Array(data)
     const at = draw.int(changed.length)
     changed[at] = (changed[at] ?? 0) ^ (1 << draw.int(8))
     return changed
   }
-
-  #draw(what: string, from: string, to: string): Random {
-    const streams = innerOf(innerOf(this.#streams, what), from)
-    const known = streams.get(to) ?? stream(this.#plan.seed, 'net', what, from, to)
-    streams.set(to, known)
-    return known
-  }
 }
 
-function innerOf<Value>(all: Map<string, Map<string, Value>>, key: string): Map<string, Value> {
-  const known = all.get(key)
-  if (known !== undefined) return known
-  const added = new Map<string, Value>()
-  all.set(key, added)
-  return added
+/** The streams that decide one thing, by sender and receiver; asked with each message. */
+class Draws {
+  readonly #seed: string
+  readonly #what: string
+  readonly #streams = new Map<string, Map<string, Random>>()
+
+  constructor(seed: string, what: string) {
+    this.#seed = seed
+    this.#what = what
+  }
+
+  of(from: string, to: string): Random {
+    return this.#streams.get(from)?.get(to) ?? this.#begin(from, to)
+  }
+
+  #begin(from: string, to: string): Random {
+    const begun = stream(this.#seed, 'net', this.#what, from, to)
+    const known = this.#streams.get(from)
+    if (known === undefined) this.#streams.set(from, new Map([[to, begun]]))
+    else known.set(to, begun)
+    return begun
+  }
 }
 
 /**

@@ -21,6 +21,8 @@ interface Disk {
 /** What was seen of one log, on the disks of all its replicas. */
 export class LogHistory {
   readonly #disks = new Map<string, Disk>()
+  /** How often each disk had changed when it was looked at. */
+  readonly #changes = new Map<string, number>()
   /** Bodies that some replica has learned, by position, encoded. */
   readonly #learned = new Map<number, string>()
   /** Bodies by position and the proposal under which they were written, encoded. */
@@ -72,6 +74,13 @@ export class LogHistory {
       throw new Violation('L8', `${writer} begins after ${position}, and ${end} was answered`)
     if (learnedTo < position)
       throw new Violation('L10', `${writer} begins after ${position}, learned is ${learnedTo}`)
+  }
+
+  /** Whether a disk has changed since it was last asked: what was looked at already says nothing new. */
+  isNew(replica: string, changes: number): boolean {
+    if (this.#changes.get(replica) === changes) return false
+    this.#changes.set(replica, changes)
+    return true
   }
 
   /**
@@ -210,8 +219,11 @@ export function logsOf(cluster: Cluster): Record<LogId, LogHistory> {
 export function checkLogs(cluster: Cluster): void {
   for (const [id, history] of Object.entries(logsOf(cluster))) {
     const path = logPaths[id as LogId]
-    for (const { name, disks, storage } of cluster.masters)
-      history.look(`${name} on disk ${disks}`, storage.contents(path))
+    for (const { name, disks, storage } of cluster.masters) {
+      const replica = `${name} on disk ${disks}`
+      if (history.isNew(replica, storage.changes(path)))
+        history.look(replica, storage.contents(path))
+    }
     history.turn()
   }
 }
