@@ -161,6 +161,12 @@ export const errors = {
     message: 'Writing to {path} failed: {reason}.',
     advice: 'Free or repair the disk and restart; nothing that was not on disk was promised.',
   },
+  MISSING_CAPABILITY: {
+    message:
+      'The registry may be recovered by masters with the capability {missing} only; this one has {capabilities}.',
+    advice:
+      'Start masters of the version that wrote it. To go back to this one, have those undo first what needs the capability.',
+  },
   LOG_NOT_ELECTED: {
     message: 'The log {log} has no new writer: {reason}.',
     advice: 'Ask again after a random pause; if it lasts, look whether a quorum of replicas votes.',

@@ -2,7 +2,9 @@
  * Recovery: a new leader learns from the registry which agents there are and in which epoch it leads,
  * and gives the agents time to come back. Spec: master.md §2, §6.
  */
+
 import type { Elected } from '../../protocol/election.ts'
+import { advice } from '../../protocol/errors.ts'
 import type { Payload } from '../../protocol/message.ts'
 import { RecoverRegistry, type Registry } from '../../protocol/registrar.ts'
 import { machineKey } from '../../protocol/v1/index.ts'
@@ -21,7 +23,10 @@ export function recover(
   const options = { timeoutMs: REGISTRY_FETCH_TIMEOUT_MS }
   const body = { master_id: state.info.id, epoch, position }
   cx.ask(state.registrar, RecoverRegistry, body, options, (outcome) => {
-    if (!outcome.ok) throw new Error(`the registry was not recovered: ${outcome.error.message}`)
+    if (!outcome.ok) {
+      const { code, message } = outcome.error
+      throw new Error(`the registry was not recovered: ${code}: ${message} ${advice(code)}`)
+    }
     load(state, outcome.value)
     cx.raise({ type: 'RECOVERED' })
   })

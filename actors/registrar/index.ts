@@ -19,8 +19,9 @@ import {
   type ReplyTo,
   table,
 } from '../../src/runtime/index.ts'
+import { capabilityProblem, settleCapabilities } from './capabilities.ts'
 import { shorten } from './compaction.ts'
-import { encodeEntry, readEntry } from './records.ts'
+import { encodeEntry, type Problems, readEntry } from './records.ts'
 import { apply, type Change, emptyContents, toRegistry } from './registry.ts'
 import { APPEND_TIMEOUT_MS, newState, type RegistrarState } from './state.ts'
 
@@ -54,9 +55,19 @@ const behaviour = table<
       state.ready = false
       state.contents = emptyContents()
       state.written = 0
+      const problems: Problems = new Map()
       cx.ask(state.replica, Positions, {}, {}, (outcome) => {
         if (!outcome.ok) throw new Error(`the log cannot be read: ${outcome.error.message}`)
-        read(state, outcome.value.begin, position, cx, () => begin(state, epoch, held, cx))
+        read(state, problems, outcome.value.begin, position, cx, () => {
+          // First: whoever lacks a capability need not understand the records.
+          const missing = capabilityProblem(state.contents)
+          if (missing !== undefined) {
+            cx.deny(held, missing)
+            return
+          }
+          refuseProblems(problems)
+          begin(state, epoch, held, cx)
+        })
       })
     },
 
@@ -69,7 +80,8 @@ const behaviour = table<
       const changes = operations.map((operation) => apply(state.contents, operation))
       const applied = changes.map((each) => each.length > 0)
       // Even where nothing is to be written: the answer may rest on a write that is still under way.
-      append(state, changes.flat(), cx, () => cx.answer(held, { applied }))
+      const all = [...changes.flat(), ...settleCapabilities(state.contents)]
+      append(state, all, cx, () => cx.answer(held, { applied }))
       shorten(state, cx)
     },
   },
@@ -78,6 +90,7 @@ const behaviour = table<
 /** Reads the entries of a range (`to` included), in parts. */
 function read(
   state: RegistrarState,
+  problems: Problems,
   from: number,
   to: number,
   cx: Context,
@@ -91,18 +104,32 @@ function read(
     if (!outcome.ok) throw new Error(`the log cannot be read: ${outcome.error.message}`)
     const { entries, next } = outcome.value
     for (const { position, data } of entries) {
-      const records = readEntry(state.contents, data)
+      const records = readEntry(state.contents, data, problems)
       if (!records.ok) throw new Error(`entry ${position} of the registry ${records.error}`)
       state.written += records.value
     }
-    read(state, next, to, cx, then)
+    read(state, problems, next, to, cx, then)
   })
 }
 
-/** The first write of an epoch proves that nobody else writes. */
+/**
+ * What is not understood must stop the cluster: a registry that forgets agents would let their ids be given
+ * out again.
+ * @throws Error that names the first record
+ */
+function refuseProblems(problems: Problems): void {
+  for (const [key, problem] of problems) {
+    throw new Error(`the record ${JSON.stringify(key)} of the registry ${problem}`)
+  }
+}
+
+/**
+ * The first write of an epoch proves that nobody else writes. It also records what a registry of a version
+ * without minimum capabilities needs.
+ */
 function begin(state: RegistrarState, epoch: number, held: ReplyTo | undefined, cx: Context): void {
   state.contents.epoch = epoch
-  append(state, [], cx, () => {
+  append(state, settleCapabilities(state.contents), cx, () => {
     state.ready = true
     cx.answer(held, toRegistry(state.contents))
   })

@@ -41,7 +41,11 @@ const checks: Readonly<Record<Kind, Check>> = {
   deactivated: checker('deactivated', Type.Literal(true)),
   machines: checker('machine', MachineInfo),
   quotas: checker('quota_config', QuotaConfig),
+  capabilities: checker('capability', Type.Literal(true)),
 }
+
+/** What is wrong with records, by kind and id, as the entries read so far have left them. */
+export type Problems = Map<string, string>
 
 export function encodeEntry(epoch: number, changes: readonly Change[]): Uint8Array {
   const entry: Entry = {
@@ -54,11 +58,15 @@ export function encodeEntry(epoch: number, changes: readonly Change[]): Uint8Arr
 }
 
 /**
- * Applies an entry to what those before it made; the value is the number of records in it. An error is a
- * sentence that names the record: whatever is not understood must stop the cluster, since a registry
- * that forgets agents would let their ids be given out again.
+ * Applies an entry to what those before it made; the value is the number of records in it. A record that is
+ * not understood is noted in `problems` until an entry overwrites or deletes it: one of a later version may
+ * have been deleted to come back to this one.
  */
-export function readEntry(contents: Contents, data: Uint8Array): Result<number> {
+export function readEntry(
+  contents: Contents,
+  data: Uint8Array,
+  problems: Problems,
+): Result<number> {
   let entry: Entry
   try {
     entry = unpack(data) as Entry
@@ -71,7 +79,8 @@ export function readEntry(contents: Contents, data: Uint8Array): Result<number> 
   if (entry.epoch < contents.epoch) return ok(0)
   for (const [kind, id, value] of entry.changes) {
     const wrong = readRecord(contents, kind, id, value)
-    if (wrong !== undefined) return err(`: the record ${JSON.stringify(`${kind}/${id}`)} ${wrong}`)
+    if (wrong === undefined) problems.delete(`${kind}/${id}`)
+    else problems.set(`${kind}/${id}`, wrong)
   }
   contents.epoch = entry.epoch
   return ok(entry.changes.length)
@@ -83,7 +92,7 @@ function readRecord(
   id: string,
   value: unknown,
 ): string | undefined {
-  if (!Object.hasOwn(checks, kind)) return 'is of no known kind'
+  if (!Object.hasOwn(checks, kind)) return value === undefined ? undefined : 'is of no known kind'
   const records = contents[kind as Kind]
   if (value === undefined) {
     records.delete(id)

@@ -27,6 +27,8 @@ export interface Contents {
   /** By `machineKey`. */
   readonly machines: Map<string, MachineInfo>
   readonly quotas: Map<string, QuotaConfig>
+  /** Minimum capabilities of a master that recovers this. */
+  readonly capabilities: Map<string, true>
 }
 
 /** One kind of record; together with an id it is the key of a record in the store. */
@@ -53,6 +55,7 @@ export function emptyContents(): Contents {
     deactivated: new Map(),
     machines: new Map(),
     quotas: new Map(),
+    capabilities: new Map(),
   }
 }
 
@@ -241,7 +244,8 @@ function outOfBooks(contents: Contents, id: string): Change[] {
   return [...remove(contents, 'drains', id), ...remove(contents, 'deactivated', id)]
 }
 
-function put<K extends Kind>(
+/** Sets a record. */
+export function put<K extends Kind>(
   contents: Contents,
   kind: K,
   id: string,
@@ -251,7 +255,8 @@ function put<K extends Kind>(
   return { kind, id, value }
 }
 
-function remove(contents: Contents, kind: Kind, id: string): Change[] {
+/** Deletes a record, if it is there. */
+export function remove(contents: Contents, kind: Kind, id: string): Change[] {
   return contents[kind].delete(id) ? [{ kind, id }] : []
 }
 

@@ -1,8 +1,8 @@
 /** The registrar's messages over a log whose disk crashes as disks do. Spec: master.md §2-3, replicated-log.md §11. */
 import { log } from '../../actors/log/index.ts'
 import { registrar } from '../../actors/registrar/index.ts'
-import { encode } from '../../protocol/codec.ts'
-import { Append, Elect, Positions } from '../../protocol/log.ts'
+import { encode, unpack } from '../../protocol/codec.ts'
+import { Append, Elect, Positions, Read } from '../../protocol/log.ts'
 import { ApplyRegistry, RecoverRegistry, type RegistryOperation } from '../../protocol/registrar.ts'
 import { pid } from '../../src/runtime/index.ts'
 import { type Probe, type World, world } from '../support/nodes.ts'
@@ -158,6 +158,71 @@ test('contents that cannot be understood stop the recovery with the name of the 
   const outcome = await probe.ask(REGISTRAR, RecoverRegistry, body)
   assert.is(outcome.ok, false)
   if (!outcome.ok) assert.match(outcome.error.message, 'admitted/S1')
+  await w.stop()
+})
+
+/** Writes an entry as a master of another version would. */
+async function write(probe: Probe, ...changes: unknown[][]) {
+  const { epoch } = await elect(probe)
+  const outcome = await probe.ask(WRITER, Append, { epoch, data: encode({ epoch, changes }) })
+  if (!outcome.ok) throw new Error(outcome.error.message)
+}
+
+/** What the last entry of the log changes: kinds and ids, and the values of those that are set. */
+async function lastChanges(probe: Probe): Promise<unknown[][]> {
+  const { position } = await elect(probe)
+  const outcome = await probe.ask(pid('log', 'm'), Read, { from: 0, to: position })
+  if (!outcome.ok) throw new Error(outcome.error.message)
+  return (unpack(outcome.value.entries.at(-1)!.data) as { changes: unknown[][] }).changes
+}
+
+test('a registry that needs an unknown capability is not recovered, until it needs it no more', async () => {
+  const { w, probe } = await start()
+  await recover(probe)
+  await apply(probe, { type: 'ADMIT_AGENT', agent_info: agentInfo('S1') })
+  await write(probe, ['capabilities', 'MOON_PHASES', true], ['moons', 'luna', 'full'])
+  const { epoch, position } = await elect(probe)
+  const body = { master_id: 'x', epoch, position }
+  const refused = await probe.ask(REGISTRAR, RecoverRegistry, body)
+  assert.is(refused.ok, false)
+  if (!refused.ok) {
+    assert.is(refused.error.code, 'MISSING_CAPABILITY')
+    assert.match(refused.error.message, 'MOON_PHASES')
+    assert.match(refused.error.message, 'AGENT_DRAINING, QUOTA_V2')
+  }
+  const operations = [{ type: 'ADMIT_AGENT' as const, agent_info: agentInfo('S2') }]
+  const later = await probe.ask(REGISTRAR, ApplyRegistry, { operations })
+  assert.equal(later.ok ? '' : later.error.code, 'NOT_LEADING')
+  assert.equal((await elect(probe)).position, position, 'nothing was written')
+  await write(probe, ['moons', 'luna'], ['capabilities', 'MOON_PHASES'])
+  assert.equal((await recover(probe)).admitted, [agentInfo('S1')])
+  await w.stop()
+})
+
+test('what first needs a capability records it in the same entry, what last needed it drops it', async () => {
+  const { w, probe } = await start()
+  await recover(probe)
+  const agent_id = { value: 'S1' }
+  await apply(probe, { type: 'ADMIT_AGENT', agent_info: agentInfo('S1') })
+  assert.equal(await apply(probe, { type: 'DEACTIVATE_AGENT', agent_id }), [true])
+  assert.equal(await lastChanges(probe), [
+    ['deactivated', 'S1', true],
+    ['capabilities', 'AGENT_DRAINING', true],
+  ])
+  await recover(probe)
+  assert.equal(await apply(probe, { type: 'REACTIVATE_AGENT', agent_id }), [true])
+  assert.equal(await lastChanges(probe), [
+    ['deactivated', 'S1'],
+    ['capabilities', 'AGENT_DRAINING'],
+  ])
+  await w.stop()
+})
+
+test('a registry from before there were capabilities gets those it needs', async () => {
+  const { w, probe } = await start()
+  await write(probe, ['quotas', 'web', { role: 'web', limits: { cpus: { value: 2 } } }])
+  assert.is((await recover(probe)).quotas.length, 1)
+  assert.equal(await lastChanges(probe), [['capabilities', 'QUOTA_V2', true]])
   await w.stop()
 })
 

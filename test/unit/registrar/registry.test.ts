@@ -1,4 +1,5 @@
 /** What operators decide, in the registry. Spec: replicated-log.md §11, states.md §4.3, operator-api.md §B.1. */
+import { settleCapabilities } from '../../../actors/registrar/capabilities.ts'
 import { encodeEntry, readEntry } from '../../../actors/registrar/records.ts'
 import {
   apply,
@@ -7,6 +8,7 @@ import {
   emptyContents,
   toRegistry,
 } from '../../../actors/registrar/registry.ts'
+import { encode } from '../../../protocol/codec.ts'
 import type { RegistryOperation } from '../../../protocol/registrar.ts'
 import { ok } from '../../../protocol/result.ts'
 import { assert, suite } from '../../support/suite.ts'
@@ -29,7 +31,7 @@ function books(...operations: RegistryOperation[]) {
   const copy = emptyContents()
   const applied = operations.map((operation) => {
     const changes: Change[] = apply(contents, operation)
-    const read = readEntry(copy, encodeEntry(1, changes))
+    const read = readEntry(copy, encodeEntry(1, changes), new Map())
     assert.ok(read.ok, JSON.stringify(read))
     return changes.length > 0
   })
@@ -49,8 +51,8 @@ test('an entry of a lower epoch behind one of a higher one is void', () => {
   const contents = emptyContents()
   const first: Change[] = [{ kind: 'weights', id: 'eng', value: 2 }]
   const late: Change[] = [{ kind: 'weights', id: 'eng', value: 3 }]
-  assert.ok(readEntry(contents, encodeEntry(2, first)).ok)
-  assert.equal(readEntry(contents, encodeEntry(1, late)), ok(0))
+  assert.ok(readEntry(contents, encodeEntry(2, first), new Map()).ok)
+  assert.equal(readEntry(contents, encodeEntry(1, late), new Map()), ok(0))
   assert.equal([contents.epoch, contents.weights.get('eng')], [2, 2])
 })
 
@@ -130,6 +132,51 @@ test('a quota without guarantees and limits is none', () => {
   const { contents, applied } = books(set({ cpus: { value: 2 } }), set({}), set({}))
   assert.equal(applied, [true, true, false])
   assert.is(contents.quotas.size, 0)
+})
+
+/** Capabilities after each of the operations. */
+function capabilitiesAfter(...operations: RegistryOperation[]): string[] {
+  const contents = emptyContents()
+  return operations.map((operation) => {
+    apply(contents, operation)
+    settleCapabilities(contents)
+    return [...contents.capabilities.keys()].join()
+  })
+}
+
+test('draining is a minimum capability from the first agent out of service to the last', () => {
+  const other = { value: 'S2' }
+  const needs = 'AGENT_DRAINING'
+  const deactivate: RegistryOperation = { type: 'DEACTIVATE_AGENT', agent_id: other }
+  const reactivate: RegistryOperation = { type: 'REACTIVATE_AGENT', agent_id: other }
+  const admitOther: RegistryOperation = {
+    type: 'ADMIT_AGENT',
+    agent_info: { hostname: 'h2', id: other },
+  }
+  const gone: RegistryOperation = { type: 'MARK_GONE', agent_id, timestamp }
+  const all = capabilitiesAfter(admit, admitOther, deactivate, drain, reactivate, gone)
+  assert.equal(all, ['', '', needs, needs, needs, ''])
+})
+
+test('quotas are a minimum capability as long as a role has one', () => {
+  const set = (role: string, limits: Record<string, { value: number }>): RegistryOperation => ({
+    type: 'UPDATE_QUOTA',
+    quota_configs: [{ role, limits }],
+  })
+  const some = { cpus: { value: 2 } }
+  const all = capabilitiesAfter(set('a', some), set('b', some), set('a', {}), set('b', {}))
+  assert.equal(all, ['QUOTA_V2', 'QUOTA_V2', 'QUOTA_V2', ''])
+})
+
+test('a record that is not understood counts until it is overwritten or deleted', () => {
+  const contents = emptyContents()
+  const problems = new Map<string, string>()
+  const entry = (...changes: unknown[][]) =>
+    readEntry(contents, encode({ epoch: 1, changes }), problems)
+  assert.ok(entry(['moons', 'luna', 'full'], ['weights', 'eng', 'heavy']).ok)
+  assert.equal([...problems.keys()], ['moons/luna', 'weights/eng'])
+  assert.ok(entry(['moons', 'luna'], ['weights', 'eng', 2]).ok)
+  assert.equal([problems.size, contents.weights.get('eng')], [0, 2])
 })
 
 test.run()
