@@ -39,6 +39,7 @@ function channels(): Channel[] {
     agent: hole('agent_id'),
     framework,
     executor: hole('executor_id'),
+    container: hole('container_id'),
   }
   return [
     {

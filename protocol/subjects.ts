@@ -8,11 +8,15 @@
 /** What `<c>.events.<kind>.<id>` tells of. */
 export type EventKind = 'task' | 'agent' | 'framework' | 'leader'
 
-/** An executor's place: which agent runs it for which framework. */
+/**
+ * An executor's place: which agent runs it for which framework, and in which container. By that the calls
+ * of a program that is dead are not taken for those of its successor under the same id.
+ */
 export interface ExecutorAddress {
   readonly agent: string
   readonly framework: string
   readonly executor: string
+  readonly container: string
 }
 
 /** Stands where a framework's id would, before it has one: `<c>.framework.new.call`. */
@@ -124,8 +128,10 @@ export function subjects(cluster: string): Subjects {
   const problem = clusterNameProblem(cluster)
   if (problem) throw new RangeError(problem)
 
-  const executor = ({ agent, framework, executor }: ExecutorAddress, end: string) =>
-    `${cluster}.executor.${token(agent)}.${token(framework)}.${token(executor)}.${end}`
+  const executor = ({ agent, ...rest }: ExecutorAddress, end: string) => {
+    const own = [rest.framework, rest.executor, rest.container].map(token).join('.')
+    return `${cluster}.executor.${token(agent)}.${own}.${end}`
+  }
 
   /** The texts of the tokens at `indices`, if the subject has this many and these fixed ones. */
   const parse = (subject: string, pattern: readonly (string | null)[]): string[] | undefined => {
@@ -165,10 +171,12 @@ export function subjects(cluster: string): Subjects {
       parse(subject, [cluster, 'framework', null, 'call'])?.[0],
     executorCall: (address: ExecutorAddress) => executor(address, 'call'),
     executorEvent: (address: ExecutorAddress) => executor(address, 'event'),
-    executorCalls: (agent: string) => `${cluster}.executor.${token(agent)}.*.*.call`,
+    executorCalls: (agent: string) => `${cluster}.executor.${token(agent)}.*.*.*.call`,
     parseExecutorCall(subject: string) {
-      const ids = parse(subject, [cluster, 'executor', null, null, null, 'call'])
-      return ids && { agent: ids[0]!, framework: ids[1]!, executor: ids[2]! }
+      const ids = parse(subject, [cluster, 'executor', null, null, null, null, 'call'])
+      if (ids === undefined) return undefined
+      const [agent, framework, executor, container] = ids as [string, string, string, string]
+      return { agent, framework, executor, container }
     },
     masterCall: `${cluster}.master.call`,
     agentCall: (agent: string) => `${cluster}.agent.${token(agent)}.call`,

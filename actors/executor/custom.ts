@@ -72,6 +72,7 @@ function addressOf({ args }: CustomState) {
     agent: args.place.agent_id,
     framework: args.place.framework.id?.value ?? '',
     executor: args.place.executor_id,
+    container: args.container_id,
   }
 }
 

@@ -76,7 +76,10 @@ class Scene {
       const id = options.env.MESOS_EXECUTOR_ID ?? ''
       if (!executors.includes(id) || this.programs.has(pid)) continue
       const exit = () => void processes.kill(pid, 'SIGKILL', true)
-      this.programs.set(pid, await HonestExecutor.start(world, node, { id, pid, exit }))
+      this.programs.set(
+        pid,
+        await HonestExecutor.start(world, node, { pid, env: options.env, exit }),
+      )
     }
   }
 

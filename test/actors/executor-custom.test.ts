@@ -1,4 +1,5 @@
 /** A framework's own executor, in the hands of its agent. Spec: executor-api.md §2-§8, §15. */
+import { basename } from 'node:path'
 import { FrameworkMessage, ShutdownExecutor } from '../../protocol/agent.ts'
 import { AgentLab } from '../support/agent-lab.ts'
 import { ExecutorProgram, executorInfo, executorTask } from '../support/executor-program.ts'
@@ -41,11 +42,12 @@ test('its program is told where to call and to listen, and everything of its pla
   assert.ok(PATH)
   assert.match(MESOS_SANDBOX ?? '', /^\/a\/slaves\/A1\/frameworks\/F1\/executors\/e1\/runs\//)
   assert.is(MESOS_DIRECTORY, MESOS_SANDBOX)
+  const container = basename(MESOS_SANDBOX ?? '')
   assert.equal(env, {
     MESETA_NATS_URL: 'nats://broker:4222',
     MESETA_CLUSTER: 'meseta',
-    MESETA_EXECUTOR_CALL: 'meseta.executor.A1.F1.e1.call',
-    MESETA_EXECUTOR_EVENT: 'meseta.executor.A1.F1.e1.event',
+    MESETA_EXECUTOR_CALL: `meseta.executor.A1.F1.e1.${container}.call`,
+    MESETA_EXECUTOR_EVENT: `meseta.executor.A1.F1.e1.${container}.event`,
     MESOS_FRAMEWORK_ID: 'F1',
     MESOS_EXECUTOR_ID: 'e1',
     MESOS_SLAVE_ID: 'A1',
@@ -246,6 +248,26 @@ test('whether a task has reached it, it is asked again, until it says so or the 
   assert.equal(lab.outcome('t2'), ['TASK_DROPPED', 'REASON_AGENT_RESTARTED'])
   await lab.world.advance(14_000)
   assert.equal(again.take(), ['SUBSCRIBED', 'HEARTBEAT'])
+  await lab.world.stop()
+})
+
+test('what a program said and is heard after its end does not concern its successor', async () => {
+  const { lab, program } = await subscribed()
+  die(lab)
+  await lab.world.advance(1000)
+  assert.is(lab.outcome('t1')[0], 'TASK_FAILED')
+  await lab.run([executorTask('t2', executor)], { executor })
+  assert.equal(lab.alive, ['sleep infinity; e1'])
+  program.take()
+  assert.is(await program.subscribe([executorTask('t1', executor)]), 'NO_RESPONDERS')
+  const update = { status: program.status('t2', 'TASK_FINISHED') }
+  assert.is(await program.call({ type: 'UPDATE', update }), 'NO_RESPONDERS')
+  assert.equal(program.take(), [])
+  const successor = await ExecutorProgram.start(lab.world, lab.node, 'e1')
+  await successor.subscribe()
+  assert.equal(successor.take(), ['SUBSCRIBED', 'LAUNCH t2'])
+  await successor.update('t2', 'TASK_RUNNING')
+  assert.equal(lab.master.statusesOf('t2'), ['TASK_RUNNING'])
   await lab.world.stop()
 })
 

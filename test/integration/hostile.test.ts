@@ -225,7 +225,7 @@ test('garbage and forgery on the mailboxes of components does no harm', async ()
   }
   for (const subject of [
     'meseta.leader',
-    'meseta.executor.a.b.c.call',
+    'meseta.executor.a.b.c.d.call',
     'meseta.agent.x.call',
     'meseta.node.master.actors',
     'meseta.events.leader.evil',

@@ -37,12 +37,14 @@ export class ExecutorProgram {
   readonly #probe: Probe
   readonly #ids = { framework_id: { value: 'F1' }, executor_id: { value: '' } }
   #uuid = 0
+  /** Where it calls, once it has. */
+  #calls: string | undefined
 
   /** Listens, but does not call yet. */
   static async start(world: World, node: Node, id: string): Promise<ExecutorProgram> {
     const program = new ExecutorProgram(world, await world.probe(node), id)
     await program.#probe.turn((cx) =>
-      cx.subscribe(subjects('meseta').executorEvent(program.#address), ({ data }) => {
+      cx.subscribe(program.#events, ({ data }) => {
         const decoded = decode(data)
         assert.ok(decoded.ok)
         program.events.push(decoded.value.value as api.Event)
@@ -57,8 +59,20 @@ export class ExecutorProgram {
     this.#ids.executor_id.value = id
   }
 
-  get #address() {
-    return { agent: 'A1', framework: 'F1', executor: this.#ids.executor_id.value }
+  /** Those of any container: it listens before its process is there. */
+  get #events(): string {
+    const { executor_id } = this.#ids
+    const address = { agent: 'A1', framework: 'F1', executor: executor_id.value, container: 'any' }
+    return subjects('meseta').executorEvent(address).replace('.any.', '.*.')
+  }
+
+  /** What the newest process was told when the program called first. */
+  #callSubject(): string {
+    const { value } = this.#ids.executor_id
+    const all = this.#world.ports('a').processes.running()
+    const newest = all.findLast(({ options }) => options.env.MESOS_EXECUTOR_ID === value)
+    this.#calls ??= newest?.options.env.MESETA_EXECUTOR_CALL
+    return this.#calls ?? 'nobody'
   }
 
   /** Names of the events heard since the last look; those of LAUNCH and KILL with their tasks. */
@@ -77,7 +91,7 @@ export class ExecutorProgram {
   async call(body: object): Promise<string | undefined> {
     const answers: string[] = []
     const bytes = encode({ ...this.#ids, ...body }, this.format)
-    const subject = subjects('meseta').executorCall(this.#address)
+    const subject = this.#callSubject()
     await this.#probe.turn((cx) =>
       cx.request(subject, bytes, { timeoutMs: 1000 }, (outcome) => {
         if (!outcome.ok) answers.push(outcome.error.code)
@@ -121,12 +135,12 @@ export class ExecutorProgram {
   /** Sends a call and asks for no answer. */
   publish(body: object): Promise<void> {
     const bytes = encode({ ...this.#ids, ...body }, this.format)
-    const subject = subjects('meseta').executorCall(this.#address)
+    const subject = this.#callSubject()
     return this.#probe.turn((cx) => cx.publish(subject, bytes))
   }
 
   /** It does not listen any more. */
   leave(): Promise<void> {
-    return this.#probe.turn((cx) => cx.unsubscribe(subjects('meseta').executorEvent(this.#address)))
+    return this.#probe.turn((cx) => cx.unsubscribe(this.#events))
   }
 }

@@ -3,11 +3,20 @@
  * executor: it tells states, keeps tasks and updates until they are acknowledged, says all that again when
  * its agent is back, and exits when it is told to.
  */
-import { type executor as api, decode, encode, subjects } from '../../protocol/index.ts'
+import { type executor as api, decode, encode } from '../../protocol/index.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
 import type { Context, Node } from '../../src/runtime/index.ts'
 import type { Probe, World } from './nodes.ts'
+
+export interface HonestExecutorOptions {
+  /** That of its process. */
+  readonly pid: number
+  /** What its agent has told it. */
+  readonly env: Readonly<Record<string, string>>
+  /** Ends its process. */
+  readonly exit: () => void
+}
 
 export class HonestExecutor {
   readonly id: string
@@ -15,36 +24,39 @@ export class HonestExecutor {
   readonly pid: number
   /** Tasks that run. */
   readonly running = new Set<string>()
+  readonly #env: HonestExecutorOptions['env']
   readonly #probe: Probe
   readonly #exit: () => void
   readonly #tasks = new Map<string, TaskInfo>()
   readonly #updates = new Map<string, TaskStatus>()
 
-  /** Starts on a node and subscribes; `exit` ends its process. */
+  /** Starts on a node and subscribes. */
   static async start(
     world: World,
     node: Node,
-    { id, pid, exit }: { readonly id: string; readonly pid: number; readonly exit: () => void },
+    { pid, env, exit }: HonestExecutorOptions,
   ): Promise<HonestExecutor> {
-    const executor = new HonestExecutor(id, pid, exit, await world.probe(node))
+    const executor = new HonestExecutor(pid, env, exit, await world.probe(node))
     await executor.#probe.turn((cx) => {
-      cx.subscribe(executor.#subjects.event, ({ data }) => executor.#hear(data, cx))
+      cx.subscribe(executor.#env.MESETA_EXECUTOR_EVENT ?? '', ({ data }) =>
+        executor.#hear(data, cx),
+      )
       executor.#subscribe(cx)
     })
     return executor
   }
 
-  private constructor(id: string, pid: number, exit: () => void, probe: Probe) {
-    this.id = id
+  private constructor(
+    pid: number,
+    env: HonestExecutorOptions['env'],
+    exit: () => void,
+    probe: Probe,
+  ) {
+    this.id = env.MESOS_EXECUTOR_ID ?? ''
     this.pid = pid
+    this.#env = env
     this.#exit = exit
     this.#probe = probe
-  }
-
-  get #subjects() {
-    const address = { agent: 'A1', framework: 'F1', executor: this.id }
-    const names = subjects('meseta')
-    return { call: names.executorCall(address), event: names.executorEvent(address) }
   }
 
   /** Ends a task by itself. */
@@ -54,7 +66,7 @@ export class HonestExecutor {
 
   /** Its process is gone. */
   leave(): Promise<void> {
-    return this.#probe.turn((cx) => cx.unsubscribe(this.#subjects.event))
+    return this.#probe.turn((cx) => cx.unsubscribe(this.#env.MESETA_EXECUTOR_EVENT ?? ''))
   }
 
   #hear(data: Uint8Array, cx: Context): void {
@@ -101,7 +113,7 @@ export class HonestExecutor {
 
   #call(body: object, cx: Context): void {
     const ids = { framework_id: { value: 'F1' }, executor_id: { value: this.id } }
-    cx.publish(this.#subjects.call, encode({ ...ids, ...body }))
+    cx.publish(this.#env.MESETA_EXECUTOR_CALL ?? '', encode({ ...ids, ...body }))
   }
 }
 

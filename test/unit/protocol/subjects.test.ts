@@ -51,10 +51,10 @@ test('ordinary ids are their own tokens', () => {
 
 test('what the builders build, the parsers read', () => {
   fc.assert(
-    fc.property(nastyText, nastyText, nastyText, (one, two, three) => {
+    fc.property(nastyText, nastyText, nastyText, nastyText, (one, two, three, four) => {
       assert.equal(of.parsePid(of.pid(one, two)), { node: one, id: two })
       assert.is(of.parseFrameworkCall(of.frameworkCall(one)), one)
-      const address = { agent: one, framework: two, executor: three }
+      const address = { agent: one, framework: two, executor: three, container: four }
       assert.equal(of.parseExecutorCall(of.executorCall(address)), address)
       assert.equal(of.parseEvent(of.event('task', one)), { kind: 'task', id: one })
       assert.is(of.parseOffers(of.offers(one)), one)
@@ -63,7 +63,7 @@ test('what the builders build, the parsers read', () => {
 })
 
 test('each subject matches its own wildcard and no other one', () => {
-  const address = { agent: 'a', framework: 'f', executor: 'e.1 *>' }
+  const address = { agent: 'a', framework: 'f', executor: 'e.1 *>', container: 'c' }
   const built: ReadonlyArray<readonly [string, string]> = [
     [of.pid('n', 'x.y'), of.nodeWildcard('n')],
     [of.frameworkCall('f'), of.frameworkCalls],
@@ -86,8 +86,8 @@ test('subjects are those that the documentation promises', () => {
       of.pid('n', 'i'),
       of.frameworkCall(newFramework),
       of.frameworkEvent('F'),
-      of.executorCall({ agent: 'A', framework: 'F', executor: 'E' }),
-      of.executorEvent({ agent: 'A', framework: 'F', executor: 'E' }),
+      of.executorCall({ agent: 'A', framework: 'F', executor: 'E', container: 'C' }),
+      of.executorEvent({ agent: 'A', framework: 'F', executor: 'E', container: 'C' }),
       of.masterCall,
       of.agentCall('A'),
       of.offers('F'),
@@ -99,8 +99,8 @@ test('subjects are those that the documentation promises', () => {
       'meseta.pid.n.i',
       'meseta.framework.new.call',
       'meseta.framework.F.event',
-      'meseta.executor.A.F.E.call',
-      'meseta.executor.A.F.E.event',
+      'meseta.executor.A.F.E.C.call',
+      'meseta.executor.A.F.E.C.event',
       'meseta.master.call',
       'meseta.agent.A.call',
       'meseta.offers.F',
@@ -118,7 +118,7 @@ test('subjects of another cluster or shape are not parsed', () => {
     'meseta.pid.n.i.j',
     'meseta.pid..i',
     'meseta.framework.f.event',
-    'meseta.executor.a.f.call',
+    'meseta.executor.a.f.e.call',
     '',
   ]) {
     assert.is(of.parsePid(subject), undefined)
