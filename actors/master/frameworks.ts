@@ -14,7 +14,7 @@ import { type Context, inSlices } from '../../src/runtime/index.ts'
 import { frameworkDocument } from './documents.ts'
 import { settleDrains } from './drain.ts'
 import { announce } from './events.ts'
-import { limitCalls } from './intake.ts'
+import { noteFramework } from './intake.ts'
 import { discardInverseOffers } from './inverse-offers.ts'
 import { stopHeartbeats } from './liveness.ts'
 import { count } from './metrics.ts'
@@ -119,7 +119,7 @@ export function removeFramework(
   }
   endTasks(state, framework, cx)
   cx.send(state.allocator, RemoveFramework, { framework_id: framework.id })
-  limitCalls(framework, false, cx)
+  noteFramework(framework, false, cx)
   state.frameworks.delete(framework.id)
   inSlices(tellAgents(state, framework, cx), cx)
   state.completedFrameworks.set(framework.id, {

@@ -7,11 +7,13 @@
  * is lost the master goes with it.
  *
  * Nothing is decoded here. What does not fit is refused with RATE_LIMITED where an answer is awaited; of the
- * rest the master is told.
+ * rest the master is told. Calls are counted by principal (tally.ts).
  */
+import { Measure } from '../../protocol/allocator.ts'
 import { encode } from '../../protocol/codec.ts'
 import { errorReply, failure } from '../../protocol/errors.ts'
 import { type Subjects, subjects } from '../../protocol/subjects.ts'
+import type { Metric } from '../../protocol/v1/index.ts'
 import type { RateLimits } from '../../protocol/v1/rate-limits.ts'
 import {
   type Context,
@@ -22,7 +24,7 @@ import {
   table,
 } from '../../src/runtime/index.ts'
 import { type FairQueue, fairQueue, push, take } from './fair-queue.ts'
-import { Calls, CallsDropped, LimitCalls, type RawCall } from './internal.ts'
+import { Calls, CallsDropped, NoteFramework, type RawCall } from './internal.ts'
 import {
   admit,
   type Limiter,
@@ -31,6 +33,13 @@ import {
   limitersOf,
   takeTurns,
 } from './rate-limits.ts'
+import { join, leave, metricsOf, noTallies, type Tallies, type Tally } from './tally.ts'
+
+/** A call, and where it is counted. */
+interface Arrival {
+  readonly call: RawCall
+  readonly tally: Tally | undefined
+}
 
 /** The lane of operators' calls, of who asks for the leader, and of the answers to both. */
 export const CONTROL = 'control'
@@ -48,10 +57,11 @@ interface State {
   readonly master: Pid
   readonly subjects: Subjects
   readonly lane: string | undefined
-  readonly queue: FairQueue<RawCall>
-  readonly limiters: Limiters<RawCall>
+  readonly queue: FairQueue<Arrival>
+  readonly limiters: Limiters<Arrival>
   /** What limits the calls on a subject; of subscribed frameworks only. */
-  readonly limited: Map<string, Limiter<RawCall>>
+  readonly limited: Map<string, Limiter<Arrival>>
+  readonly tallies: Tallies
   /** Drops that the master was not told of, by subject. `capacity`: of the rate, if that was exceeded. */
   readonly dropped: Map<string, { count: number; capacity: number | undefined }>
   /** A batch is with the master. */
@@ -73,9 +83,11 @@ const BATCH_TIMEOUT_MS = 10_000
 /** Drops are told of together, so that a flood is not followed by another one. */
 const DROPPED_MS = 500
 
-const behaviour = table<State, [typeof LimitCalls], IntakeArgs>({
+const messages = [NoteFramework, Measure] as const
+
+const behaviour = table<State, typeof messages, IntakeArgs>({
   label: 'intake',
-  messages: [LimitCalls],
+  messages,
   init({ master, from, perSenderMax, rates }, cx) {
     const names = subjects(cx.cluster)
     const lane = from === 'operators' ? CONTROL : undefined
@@ -87,10 +99,11 @@ const behaviour = table<State, [typeof LimitCalls], IntakeArgs>({
         perSenderMax,
         sendersMax: SENDERS_MAX,
         bytesMax: BYTES_MAX[from],
-        bytesOf: ({ data }) => data.length,
+        bytesOf: ({ call }) => call.data.length,
       }),
       limiters: limitersOf(rates, perSenderMax),
       limited: new Map(),
+      tallies: noTallies(),
       dropped: new Map(),
       busy: false,
     }
@@ -99,11 +112,16 @@ const behaviour = table<State, [typeof LimitCalls], IntakeArgs>({
     return state
   },
   handlers: {
-    LIMIT_CALLS(state, { framework_id, subscribed, principal }) {
+    NOTE_FRAMEWORK(state, { framework_id, subscribed, principal }) {
       const subject = state.subjects.frameworkCall(framework_id)
       const limiter = subscribed ? limiterOf(state.limiters, principal) : undefined
       if (limiter === undefined) state.limited.delete(subject)
       else state.limited.set(subject, limiter)
+      if (subscribed) join(state.tallies, subject, principal)
+      else leave(state.tallies, subject)
+    },
+    MEASURE({ tallies }, _body, cx) {
+      cx.reply({ metrics: metricsOf(tallies) })
     },
   },
 })
@@ -126,40 +144,55 @@ export function laneOf({ masterCall }: Subjects, { subject }: RawCall): string |
 }
 
 /** Tells the frameworks' intake whose calls come from now on, or come no more, on the subject of a framework. */
-export function limitCalls(
+export function noteFramework(
   { id, info }: { readonly id: string; readonly info: { readonly principal?: string } },
   subscribed: boolean,
   cx: Context,
 ): void {
   const { principal } = info
   const body = { framework_id: id, subscribed, ...(principal !== undefined && { principal }) }
-  cx.send(pid(FRAMEWORKS_INTAKE, cx.node), LimitCalls, body)
+  cx.send(pid(FRAMEWORKS_INTAKE, cx.node), NoteFramework, body)
+}
+
+/** The calls of frameworks by principal, if the intake answers in time. */
+export function measureCalls(
+  timeoutMs: number,
+  cx: Context,
+  then: (metrics: Metric[]) => void,
+): void {
+  cx.ask(pid(FRAMEWORKS_INTAKE, cx.node), Measure, {}, { timeoutMs }, (outcome) =>
+    then(outcome.ok ? outcome.value.metrics : []),
+  )
 }
 
 function receive(state: State, { subject, data, reply }: Delivery, cx: Context): void {
   const call: RawCall = reply === undefined ? { subject, data } : { subject, data, reply }
+  const tally = state.tallies.bySubject.get(subject)
+  if (tally !== undefined) tally.received++
+  const arrival = { call, tally }
   const limiter = state.limited.get(subject)
-  if (limiter === undefined) enqueue(state, call, cx)
-  else throttle(state, limiter, call, cx)
+  if (limiter === undefined) enqueue(state, arrival, cx)
+  else throttle(state, limiter, arrival, cx)
 }
 
-function throttle(state: State, limiter: Limiter<RawCall>, call: RawCall, cx: Context): void {
-  const verdict = admit(limiter, call, cx.monotonic())
-  if (verdict === 'turn') enqueue(state, call, cx)
-  else if (verdict === 'full') drop(state, call, limiter, cx)
+function throttle(state: State, limiter: Limiter<Arrival>, arrival: Arrival, cx: Context): void {
+  const verdict = admit(limiter, arrival, cx.monotonic())
+  if (verdict === 'turn') enqueue(state, arrival, cx)
+  else if (verdict === 'full') drop(state, arrival.call, limiter, cx)
   // The first one sets the timer for those behind it.
   else if (limiter.waiting.length === 1) awaitTurn(state, limiter, cx)
 }
 
-function awaitTurn(state: State, limiter: Limiter<RawCall>, cx: Context): void {
+function awaitTurn(state: State, limiter: Limiter<Arrival>, cx: Context): void {
   cx.after(limiter.name, Math.max(0, limiter.nextMs - cx.monotonic()), () => {
-    for (const call of takeTurns(limiter, cx.monotonic())) enqueue(state, call, cx)
+    for (const arrival of takeTurns(limiter, cx.monotonic())) enqueue(state, arrival, cx)
     if (limiter.waiting.length > 0) awaitTurn(state, limiter, cx)
   })
 }
 
-function enqueue(state: State, call: RawCall, cx: Context): void {
-  if (!push(state.queue, call.subject, call)) drop(state, call, undefined, cx)
+function enqueue(state: State, arrival: Arrival, cx: Context): void {
+  const { call } = arrival
+  if (!push(state.queue, call.subject, arrival)) drop(state, call, undefined, cx)
   else if (!state.busy) serve(state, cx)
 }
 
@@ -167,7 +200,7 @@ function enqueue(state: State, call: RawCall, cx: Context): void {
 function drop(
   state: State,
   { subject, reply }: RawCall,
-  limiter: Limiter<RawCall> | undefined,
+  limiter: Limiter<Arrival> | undefined,
   cx: Context,
 ): void {
   if (reply === undefined) {
@@ -205,9 +238,13 @@ function noteDrop(
 }
 
 function serve(state: State, cx: Context): void {
-  const calls = take(state.queue, BATCH_CALLS_MAX, BATCH_BYTES_MAX)
-  state.busy = calls.length > 0
+  const arrivals = take(state.queue, BATCH_CALLS_MAX, BATCH_BYTES_MAX)
+  state.busy = arrivals.length > 0
   if (!state.busy) return
+  const calls = arrivals.map(({ call }) => call)
   const options = { timeoutMs: BATCH_TIMEOUT_MS }
-  cx.ask(state.master, Calls, { calls }, options, () => serve(state, cx))
+  cx.ask(state.master, Calls, { calls }, options, (outcome) => {
+    for (const { tally } of arrivals) if (outcome.ok && tally !== undefined) tally.processed++
+    serve(state, cx)
+  })
 }

@@ -38,9 +38,9 @@ export const CallsDropped = message(
 )
 
 /** To the intake. */
-export const LimitCalls = message(
-  'LIMIT_CALLS',
-  'A framework has subscribed, or has ended: whose rate holds for its calls?',
+export const NoteFramework = message(
+  'NOTE_FRAMEWORK',
+  'A framework has subscribed, or has ended: to whose rate and numbers do its calls count?',
   Type.Object({
     framework_id: Type.String(),
     subscribed: Type.Boolean(),

@@ -3,6 +3,7 @@ import { Measure } from '../../protocol/allocator.ts'
 import type { Metric, Resource } from '../../protocol/v1/index.ts'
 import { equalResources, isRevocable, quantityMillis } from '../../src/resources/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
+import { measureCalls } from './intake.ts'
 import { type MasterState, withoutAllocation } from './state.ts'
 import { survey, type Usage } from './usage.ts'
 
@@ -12,23 +13,26 @@ export function count(state: { readonly counters: Counters }, name: string, by =
   state.counters.set(name, (state.counters.get(name) ?? 0) + by)
 }
 
-/** Tells the metrics of the master and, if it answers in time, of its allocator. */
+/** Tells the metrics of the master and, if they answer in time, of its allocator and its intake. */
 export function tellMetrics(
   state: MasterState,
   tell: (metrics: Metric[]) => void,
   cx: Context,
 ): undefined {
-  cx.ask(state.allocator, Measure, {}, { timeoutMs: ALLOCATOR_TIMEOUT_MS }, (outcome) => {
+  cx.ask(state.allocator, Measure, {}, { timeoutMs: TIMEOUT_MS }, (outcome) => {
     const ofAllocator = outcome.ok ? outcome.value.metrics : []
-    const tellAll = function* (usage: Usage) {
-      const ofResources = yield* resourceGauges(usage)
-      tell([...ofAllocator, ...metrics(state, usage, ofResources, cx.now())])
-    }
-    survey(state, tellAll, cx)
+    measureCalls(TIMEOUT_MS, cx, (ofCalls) => {
+      const tellAll = function* (usage: Usage) {
+        const ofResources = yield* resourceGauges(usage)
+        tell([...ofAllocator, ...ofCalls, ...metrics(state, usage, ofResources, cx.now())])
+      }
+      survey(state, tellAll, cx)
+    })
   })
 }
 
-const ALLOCATOR_TIMEOUT_MS = 1000
+/** For the answer of each. */
+const TIMEOUT_MS = 1000
 
 function metrics(
   state: MasterState,

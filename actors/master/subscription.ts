@@ -18,7 +18,7 @@ import { type Context, inSlices } from '../../src/runtime/index.ts'
 import { sendEvent } from './events.ts'
 import { changeProblem, type Subscription, subscriptionProblem } from './framework-validation.ts'
 import { announceFramework, frameworkOptions, stopFailoverTimer } from './frameworks.ts'
-import { limitCalls } from './intake.ts'
+import { noteFramework } from './intake.ts'
 import { discardInverseOffers } from './inverse-offers.ts'
 import { awaitListener, stopHeartbeats } from './liveness.ts'
 import { discardOffers, rescindOffers } from './offers.ts'
@@ -91,7 +91,7 @@ function begin(
     tellAgents(state, framework, cx)
   }
   announceFramework(state, firstTime ? 'FRAMEWORK_ADDED' : 'FRAMEWORK_UPDATED', framework, cx)
-  limitCalls(framework, true, cx)
+  noteFramework(framework, true, cx)
   awaitListener(state, framework, cx)
 }
 

@@ -149,4 +149,46 @@ test('a framework that has ended has no rate any more', async () => {
   await m.stop()
 })
 
+/** Of one principal: calls received and processed; undefined if nothing is counted for it. */
+async function calls(m: MasterWorld, principal: string): Promise<unknown[]> {
+  const { metrics } = (await m.operate({ type: 'GET_METRICS' })).get_metrics
+  return ['received', 'processed'].map((what) => {
+    const wanted = `frameworks/${principal}/messages_${what}`
+    return metrics.find(({ name }: Document) => name === wanted)?.value
+  })
+}
+
+test('calls are counted by principal, those that wait as received', async () => {
+  const m = await limited({ limits: [{ principal: 'shop', qps: 1, capacity: 2 }] })
+  const shops = [await m.framework({ principal: 'shop' }), await m.framework({ principal: 'shop' })]
+  const other = await m.framework({ principal: 'web' })
+  await m.framework()
+  await m.world.advance(5000)
+  const [shop, web] = [await calls(m, 'shop'), await calls(m, 'web')]
+  for (const framework of shops) revive(framework, 2)
+  revive(other, 3)
+  await m.world.advance(100)
+  const more = (before: unknown[], now: unknown[]) =>
+    now.map((n, i) => Number(n) - Number(before[i]))
+  assert.equal(more(shop, await calls(m, 'shop')), [4, 1], 'two wait, one was dropped')
+  assert.equal(more(web, await calls(m, 'web')), [3, 3])
+  await m.world.advance(5000)
+  assert.equal(more(shop, await calls(m, 'shop')), [4, 3])
+  await m.stop()
+})
+
+test('a principal is counted until its last framework has ended', async () => {
+  const m = await masterWorld()
+  const nothing = [undefined, undefined]
+  assert.equal(await calls(m, 'shop'), nothing)
+  const first = await m.framework({ principal: 'shop' })
+  const second = await m.framework({ principal: 'shop' })
+  await first.call('TEARDOWN')
+  await second.call('REVIVE')
+  assert.equal(await calls(m, 'shop'), [2, 2])
+  await second.call('TEARDOWN')
+  assert.equal(await calls(m, 'shop'), nothing)
+  await m.stop()
+})
+
 test.run()
