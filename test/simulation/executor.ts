@@ -10,8 +10,8 @@ import type { TaskInfo } from '../../protocol/v1/task.ts'
 import type { Clock, Connection, Random, TimerHandle, Transport } from '../../src/runtime/ports.ts'
 
 /**
- * How an executor behaves: `mute` never subscribes, `deaf` does not obey SHUTDOWN, `brief` crashes soon,
- * `hostile` speaks for others too.
+ * How an executor behaves: `mute` never subscribes, `deaf` neither obeys SHUTDOWN nor subscribes again when
+ * it is asked to, `brief` crashes soon, `hostile` speaks for others too.
  */
 export const executorManners = ['kind', 'kind', 'mute', 'deaf', 'brief', 'hostile'] as const
 export type ExecutorManners = (typeof executorManners)[number]
@@ -138,7 +138,7 @@ export class SimulatedExecutor {
       case 'HEARTBEAT':
         if (event.subscribed !== false) break
         mark('an executor is asked to subscribe again')
-        if (this.#isSubscribed) this.#subscribe()
+        if (this.#isSubscribed && manners !== 'deaf') this.#subscribe()
         break
       case 'MESSAGE':
         mark('an executor is told something by its framework')

@@ -40,14 +40,16 @@ export function service(type: 'drain' | 'deactivate' | 'reactivate', agent: stri
   }
 }
 
+/** Without an amount it is a mistake: for nobody. */
 export function reservation(
   type: 'reserve' | 'unreserve',
   agent: string,
   role: string,
   value: number,
 ): MasterCall {
+  const cpus = { name: 'cpus', type: 'SCALAR' as const, scalar: { value: Math.max(0.5, value) } }
   const reservations = [{ type: 'DYNAMIC' as const, role }]
-  const resources = [{ name: 'cpus', type: 'SCALAR' as const, scalar: { value }, reservations }]
+  const resources = value > 0 ? [{ ...cpus, reservations }] : [cpus]
   const body = { agent_id: { value: agent }, resources }
   return type === 'reserve'
     ? { type: 'RESERVE_RESOURCES', reserve_resources: body }

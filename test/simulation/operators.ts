@@ -155,7 +155,7 @@ export class Operators {
     switch (type) {
       case 'reserve':
       case 'unreserve':
-        await this.#ask(reservation(type, id, role, Math.max(0.5, amount)), 1)
+        await this.#ask(reservation(type, id, role, amount), 1)
         return
       case 'drain':
       case 'deactivate':

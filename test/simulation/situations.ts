@@ -97,5 +97,4 @@ export const situations: readonly string[] = [
   'a register: LOG_NOT_WRITER',
   'a register: LOG_NOT_ELECTED',
   'a register: DISCONNECTED',
-  'a register: NO_ACTOR',
 ]
