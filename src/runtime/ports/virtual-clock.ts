@@ -7,6 +7,7 @@
  * ports beside this clock.
  */
 import type { Clock } from '../ports.ts'
+import { Ring } from '../ring.ts'
 import { EventHeap, type TimedEvent } from './event-heap.ts'
 
 export interface VirtualClock extends Clock {
@@ -43,53 +44,54 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
   let wallAtZero = options.startMs ?? Date.UTC(2026, 0, 1)
   let time = 0
   let sequence = 0
-  let deferred: Array<() => void> = []
+  const deferred = new Ring<() => void>()
   let tail: Promise<void> = Promise.resolve()
   let turns = 0
-  const drainMicrotasks = drainer()
+  /** Beyond so many it does not settle. */
+  let turnsLimit = 0
+  const untilDone = drainer()
 
-  async function settleNow(): Promise<void> {
-    await drainMicrotasks()
-    const turnsLimit = turns + turnsMax
-    while (deferred.length > 0) {
-      // One batch is what a real event loop would run in one phase.
-      const batch = deferred
-      deferred = []
-      for (let index = 0; index < batch.length; index++) {
-        if (++turns > turnsLimit)
-          throw new Error(`does not settle: ${turnsMax} turns were deferred`)
-        try {
-          batch[index]!()
-        } catch (error) {
-          deferred = [...batch.slice(index + 1), ...deferred]
-          throw error
-        }
-        await drainMicrotasks()
-      }
-    }
+  /** Returns whether there was one. */
+  function runDeferred(): boolean {
+    const run = deferred.shift()
+    if (run === undefined) return false
+    if (++turns > turnsLimit) throw new Error(`does not settle: ${turnsMax} turns were deferred`)
+    run()
+    return true
   }
 
-  async function fireNext(): Promise<void> {
+  function fire(): void {
     const event = timers.pop()
     if (event === undefined) return
     time = event.time
-    turns++
+    turnsLimit = ++turns + turnsMax
     event.run()
-    await settleNow()
+  }
+
+  function settleNow(): Promise<void> {
+    turnsLimit = turns + turnsMax
+    return untilDone(() => !runDeferred())
   }
 
   async function advanceNow(ms: number): Promise<void> {
     await settleNow()
     const target = time + ms
-    for (let next = timers.peek(); next !== undefined && next.time <= target; next = timers.peek())
-      await fireNext()
+    await untilDone(() => {
+      if (runDeferred()) return false
+      const next = timers.peek()
+      if (next === undefined || next.time > target) return true
+      fire()
+      return false
+    })
     time = target
   }
 
   async function advanceUntilNow(condition: () => boolean, limitMs: number): Promise<void> {
     await settleNow()
     const limit = time + limitMs
-    while (!condition()) {
+    await untilDone(() => {
+      if (runDeferred()) return false
+      if (condition()) return true
       const next = timers.peek()
       if (next === undefined || next.time > limit) {
         time = limit
@@ -97,8 +99,9 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
           next === undefined ? 'no timer is left' : `next timer in ${next.time - limit} ms`
         throw new Error(`condition does not hold after ${limitMs} ms of virtual time (${left})`)
       }
-      await fireNext()
-    }
+      fire()
+      return false
+    })
   }
 
   /** Serialises callers; a failed one does not stop those behind it. */
@@ -131,7 +134,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
     jump(ms) {
       wallAtZero += ms
     },
-    pending: () => ({ timers: timers.size, deferred: deferred.length }),
+    pending: () => ({ timers: timers.size, deferred: deferred.size }),
     get turns() {
       return turns
     },
@@ -142,21 +145,34 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
 const batchSize = 64
 
 /**
- * Returns a function whose promise resolves when all microtasks have run. Between two immediates of a batch
- * Node drains them just as between two turns of its event loop, whose own costs are had once a batch.
+ * Returns a function that takes a step again and again until it says that it is the last. All microtasks
+ * have run before each: between two immediates of a batch Node drains them just as between two turns of its
+ * event loop, whose own costs are had once a batch. No promise is made for each step: there are millions.
  */
-function drainer(): () => Promise<void> {
+function drainer(): (step: () => boolean) => Promise<void> {
   let left = 0
-  let resume = () => {}
+  let proceed: (() => void) | undefined
   const next = () => {
     left--
-    resume()
+    proceed?.()
   }
-  return () =>
-    new Promise((resolve) => {
-      resume = resolve
-      if (left > 0) return
-      left = batchSize
-      for (let i = 0; i < batchSize; i++) setImmediate(next)
+  const request = () => {
+    if (left > 0) return
+    left = batchSize
+    for (let i = 0; i < batchSize; i++) setImmediate(next)
+  }
+  return (step) =>
+    new Promise((resolve, reject) => {
+      proceed = () => {
+        try {
+          if (!step()) return request()
+          proceed = undefined
+          resolve()
+        } catch (error) {
+          proceed = undefined
+          reject(error)
+        }
+      }
+      request()
     })
 }
