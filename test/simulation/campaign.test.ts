@@ -6,7 +6,7 @@ import { renderSummary } from './report.ts'
 
 const test = suite('campaign')
 
-const options = { minutes: undefined, hours: undefined, calm: false }
+const options = { minutes: undefined, hours: undefined, calm: false, storm: false }
 
 test('processes share the seeds, and the summary has the figures', {
   timeoutMs: 120_000,

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
-import { calmSeed } from './draw.ts'
+import { calmSeed, stormSeed } from './draw.ts'
 import { Progress } from './progress.ts'
 import { Summary } from './report.ts'
 import type { Answer, Order } from './runner.ts'
@@ -20,6 +20,8 @@ export interface CampaignOptions {
   readonly until?: number | undefined
   /** Only worlds that live for hours. */
   readonly calm: boolean
+  /** Only storms. */
+  readonly storm: boolean
   /** Processes at once. */
   readonly jobs: number
 }
@@ -34,7 +36,8 @@ const severity = [3, 1, 2, 0]
 export async function campaign(
   options: CampaignOptions,
 ): Promise<{ readonly summary: Summary; readonly code: number }> {
-  const { from, minutes, hours, until, calm, jobs } = options
+  const { from, minutes, hours, until, calm, storm, jobs } = options
+  const prefix = storm ? stormSeed : calm ? calmSeed : ''
   const isOpen = minutes !== undefined || hours !== undefined
   const end = from + (options.seeds ?? (isOpen ? Number.POSITIVE_INFINITY : 100))
   const started = performance.now()
@@ -55,7 +58,7 @@ export async function campaign(
   const work = async () => {
     const runner = startRunner()
     while (!isOver()) {
-      const seed = `${calm ? calmSeed : ''}${next}`
+      const seed = `${prefix}${next}`
       const again = next++ % againOf === 0
       const answer = await ask(runner, { seed, until, again })
       if (typeof answer === 'string') return failed(3, answer)

@@ -28,20 +28,23 @@ interface Rhythm {
 
 const rhythms: Readonly<Record<Pace, Rhythm>> = {
   brisk: { meanMs: [1000, 2000, 5000, 15_000], decades: 3.3, heldMsMax: 30_000 },
+  // What is over soon leaves time for work between it and the next.
+  storm: { meanMs: [1200, 1400, 1600], decades: 2.7, heldMsMax: 5000 },
   real: { meanMs: [120_000, 300_000, 900_000], decades: 5, heldMsMax: 300_000 },
 }
 const holding: ReadonlySet<string> = new Set<HostFault>(['clog', 'pause'])
 
 const ways: readonly Way[] = ['both', 'out', 'in']
 
-/** Each kind is off in a third of the worlds. */
+/** Each kind is off in a third of the worlds, and in a storm in a tenth. */
 export function drawFaults(
   draw: Random,
   hosts: Hosts,
   victims: readonly string[],
   { chaosMs, pace }: Pick<Plan, 'chaosMs' | 'pace'>,
 ): Fault[] {
-  const kinds = [...hostFaults, ...networkFaults].filter(() => draw.int(3) > 0)
+  const offOf = pace === 'storm' ? 10 : 3
+  const kinds = [...hostFaults, ...networkFaults].filter(() => draw.int(offOf) > 0)
   const rhythm = rhythms[pace]
   const meanMs = pick(draw, rhythm.meanMs)
   const faults: Fault[] = []

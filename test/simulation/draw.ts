@@ -21,30 +21,73 @@ import {
 /** A seed that begins so draws a world that lives for hours; of the others one in so many does. */
 export const calmSeed = 'calm:'
 const calmOf = 50
+/** A seed that begins so draws ten minutes in which far more goes wrong, and far more is done. */
+export const stormSeed = 'storm:'
 
-/** The shortest and the longest chaos of each kind of world, ms; among others one of hours is short. */
+/** What is drawn from in a kind of world. */
+interface Kind {
+  readonly pace: Pace
+  /** Length of the chaos from and to, ms. */
+  readonly chaosMs: readonly [least: number, most: number]
+  readonly masters: readonly number[]
+  /** At least so many, and fewer than one of these more. */
+  readonly agents: readonly [least: number, more: readonly number[]]
+  readonly frameworks: readonly [least: number, more: readonly number[]]
+  readonly leaseMs: readonly number[]
+  readonly allocationMs: readonly number[]
+}
+
 const hourMs = 3_600_000
-const lengths = { brisk: [30_000, 180_000], calm: [hourMs, 6 * hourMs], rare: [hourMs, 2 * hourMs] }
+
+const brisk: Kind = {
+  pace: 'brisk',
+  chaosMs: [30_000, 180_000],
+  masters: [1, 3, 3, 3, 5],
+  agents: [2, [3, 5, 5, 11]],
+  frameworks: [1, [3, 4, 6]],
+  leaseMs: [1000, 2000, 3000],
+  allocationMs: [200, 500, 1000],
+}
+const storm: Kind = {
+  ...brisk,
+  pace: 'storm',
+  chaosMs: [600_000, 600_000],
+  masters: [3, 3, 5],
+  agents: [6, [4]],
+  frameworks: [4, [2]],
+}
+const calm: Kind = {
+  ...brisk,
+  pace: 'real',
+  chaosMs: [hourMs, 6 * hourMs],
+  masters: [1, 3, 3, 3],
+  leaseMs: [10_000, 10_000, 30_000],
+  allocationMs: [1000, 5000],
+}
 
 const roles = ['*', 'web', 'db']
 
 /** Draws everything that a seed decides before the run begins. */
 export function drawPlan(seed: string): Plan {
-  if (seed.startsWith(calmSeed)) return drawWorld(seed, 'real', lengths.calm)
-  if (stream(seed, 'pace').int(calmOf) === 0) return drawWorld(seed, 'real', lengths.rare)
-  return drawWorld(seed, 'brisk', lengths.brisk)
+  if (seed.startsWith(calmSeed)) return drawWorld(seed, calm)
+  if (seed.startsWith(stormSeed)) return drawWorld(seed, storm)
+  // Among others a world of hours is short.
+  if (stream(seed, 'pace').int(calmOf) === 0)
+    return drawWorld(seed, { ...calm, chaosMs: [hourMs, 2 * hourMs] })
+  return drawWorld(seed, brisk)
 }
 
-function drawWorld(seed: string, pace: Pace, [least = 0, most = 0]: readonly number[]): Plan {
+function drawWorld(seed: string, kind: Kind): Plan {
+  const { pace } = kind
   const draw = stream(seed, 'world')
-  const masters = names('master', pick(draw, pace === 'brisk' ? [1, 3, 3, 3, 5] : [1, 3, 3, 3]))
-  const agents = names('agent', 2 + draw.int(pick(draw, [3, 5, 5, 11]))).map((name) =>
-    drawAgent(name, draw),
-  )
+  const count = ([least, more]: Kind['agents']) => least + draw.int(pick(draw, more))
+  const masters = names('master', pick(draw, kind.masters))
+  const agents = names('agent', count(kind.agents)).map((name) => drawAgent(name, draw))
   const isOneRole = draw.int(2) === 0
-  const frameworks = names('framework', 1 + draw.int(pick(draw, [3, 4, 6]))).map((name) =>
+  const frameworks = names('framework', count(kind.frameworks)).map((name) =>
     drawFramework(name, isOneRole ? ['*'] : roles, pace, draw),
   )
+  const [least, most] = kind.chaosMs
   const chaosMs = Math.round(least + draw.next() * (most - least))
   const world = { masters, agents, frameworks }
   const victims = drawVictims(stream(seed, 'atlas'), masters)
@@ -52,9 +95,10 @@ function drawWorld(seed: string, pace: Pace, [least = 0, most = 0]: readonly num
     seed,
     pace,
     ...world,
-    leaseMs: pick(draw, pace === 'brisk' ? [1000, 2000, 3000] : [10_000, 10_000, 30_000]),
-    allocationMs: pick(draw, pace === 'brisk' ? [200, 500, 1000] : [1000, 5000]),
+    leaseMs: pick(draw, kind.leaseMs),
+    allocationMs: pick(draw, kind.allocationMs),
     weather: drawWeather(stream(seed, 'weather'), pace),
+    lanes: stream(seed, 'lanes').int(2) === 0,
     pendingBytesMax: pick(draw, [2 ** 26, 2 ** 26, 2 ** 20, 2 ** 18]),
     chaosMs,
     faults: drawFaults(stream(seed, 'faults'), world, victims, { chaosMs, pace }),
@@ -76,6 +120,47 @@ function drawAgent(name: string, draw: Random): AgentPlan {
   }
 }
 
+interface Work {
+  /** Tasks in all of a bursty framework, and of another, so many times as many where it lives long. */
+  readonly tasks: readonly [bursty: Span, other: Span]
+  readonly times: number
+  /** Longest pause between two wishes, and longest runs of a task, ms. */
+  readonly everyMs: number
+  readonly runMs: readonly number[]
+}
+/** At least so many, and fewer than so many more. */
+type Span = readonly [least: number, more: number]
+
+const works: Readonly<Record<Pace, Work>> = {
+  brisk: {
+    tasks: [
+      [20, 180],
+      [5, 60],
+    ],
+    times: 1,
+    everyMs: 4000,
+    runMs: [500, 5000, 30_000],
+  },
+  storm: {
+    tasks: [
+      [300, 100],
+      [280, 100],
+    ],
+    times: 1,
+    everyMs: 1000,
+    runMs: [500, 5000, 10_000],
+  },
+  real: {
+    tasks: [
+      [20, 180],
+      [5, 60],
+    ],
+    times: 10,
+    everyMs: 4000,
+    runMs: [500, 5000, 30_000],
+  },
+}
+
 function drawFramework(
   name: string,
   among: readonly string[],
@@ -84,15 +169,16 @@ function drawFramework(
 ): FrameworkPlan {
   const habit = pick(draw, habits)
   const { idleFactor } = settingsOf({ pace })
+  const { tasks, times, everyMs, runMs } = works[pace]
+  const [least, more] = tasks[habit === 'bursty' ? 0 : 1]
   return {
     name,
     habit,
     // Nothing can be reserved for everybody.
     role: habit === 'keeping' ? pick(draw, roles.slice(1)) : pick(draw, among),
-    tasks:
-      (habit === 'bursty' ? 20 + draw.int(180) : 5 + draw.int(60)) * (pace === 'brisk' ? 1 : 10),
-    everyMs: (200 + draw.int(4000)) * idleFactor,
-    runMsMax: pick(draw, [500, 5000, 30_000]) * idleFactor,
+    tasks: (least + draw.int(more)) * times,
+    everyMs: (200 + draw.int(everyMs)) * idleFactor,
+    runMsMax: pick(draw, runMs) * idleFactor,
     killed: pick(draw, [0, 0.1, 0.5]),
   }
 }
@@ -100,7 +186,7 @@ function drawFramework(
 /** Where it is calm one message in thousands is disturbed, and not one in tens. */
 function drawWeather(draw: Random, pace: Pace): Weather {
   const perhaps = (most: number) => (draw.int(2) === 0 ? 0 : draw.next() * most)
-  const rarely = (most: number) => perhaps(pace === 'brisk' ? most : most / 100)
+  const rarely = (most: number) => perhaps(pace === 'real' ? most / 100 : most)
   return {
     latencyMs: 0.1 + perhaps(5),
     tail: rarely(0.002),

@@ -2,11 +2,6 @@
  * `npm run simulate`: whole clusters on a virtual clock, each decided by a seed. Exit code 0 if no rule was
  * broken, 1 after a broken rule, 2 if something that must happen did not, 3 if two runs of one seed
  * differ, 64 for bad usage. Guide: docs/simulation.md. Spec: simulation.md §12-14.
- *
- *     npm run simulate -- --seed S [--until SECONDS] [--trace full]
- *     npm run simulate -- --seeds N | --minutes M | --hours H [--calm] [--until SECONDS] [--jobs N] [--from SEED] [--json]
- *     npm run simulate -- --plan FILE
- *     npm run simulate -- --mutants [--seeds N] [--from SEED] [--jobs N] [--record] [NAME...]
  */
 import { parseArgs } from 'node:util'
 import { type CampaignOptions, campaign } from './campaign.ts'
@@ -19,6 +14,12 @@ import { codeOf, renderFailure, renderSummary, Summary } from './report.ts'
 import { run } from './run.ts'
 import { shrink } from './shrink.ts'
 
+const usage = `npm run simulate -- --seed S [--until SECONDS] [--trace full] [--no-shrink]
+npm run simulate -- [--seeds N | --minutes M | --hours H] [--calm | --storm] [--until SECONDS]
+                    [--from SEED] [--jobs N] [--json]
+npm run simulate -- --plan NAME|FILE [--until SECONDS] [--trace full] [--no-shrink]
+npm run simulate -- --mutants [--seeds N] [--from SEED] [--jobs N] [--record] [NAME...]
+`
 const usageCode = 64
 /** CPU time that making a failing plan small may take, ms. */
 const shrinkMs = 180_000
@@ -31,7 +32,11 @@ async function main(): Promise<number> {
     process.stderr.write(`${settings}\n`)
     return usageCode
   }
-  const { plan, seed, seeds, until, json, mutants, hash } = settings
+  const { plan, seed, seeds, until, json, mutants, hash, help } = settings
+  if (help) {
+    process.stdout.write(usage)
+    return 0
+  }
   if (mutants) return hunt({ ...settings, seeds: seeds ?? seedsMax })
   if (plan !== undefined) return one(readPlan(plan), settings)
   if (seed !== undefined) return one(drawPlan(seed), settings)
@@ -64,18 +69,21 @@ function readSettings() {
         minutes: text,
         hours: text,
         calm: flag,
+        storm: flag,
         from: text,
         until: text,
         trace: text,
         plan: text,
         hash: text,
         json: flag,
+        help: flag,
         mutants: flag,
         jobs: text,
         record: flag,
         'no-shrink': flag,
       },
     })
+    if (values.calm && values.storm) return '--calm and --storm ask for different worlds'
     if (values.trace !== undefined && values.trace !== 'full') return '--trace can only be full'
     return {
       ...values,

@@ -5,7 +5,7 @@
  */
 import type { SchedulerOptions } from '../../src/framework/index.ts'
 
-export const paces = ['brisk', 'real'] as const
+export const paces = ['brisk', 'storm', 'real'] as const
 export type Pace = (typeof paces)[number]
 
 /** What a pace decides; times in ms unless they say otherwise. */
@@ -35,33 +35,36 @@ export interface Settings {
 
 const minute = 60_000
 
-const settings: Readonly<Record<Pace, Settings>> = {
-  brisk: {
-    master: {
-      agent_ping_timeout_ms: 1000,
-      max_agent_ping_timeouts: 3,
-      agent_reregister_timeout_ms: 20_000,
-      heartbeat_interval_ms: 3000,
-      // An event that the broker loses is not told again: only this brings the offers in it back.
-      offer_timeout_ms: 15_000,
-    },
-    agent: {
-      registration_backoff_ms: 200,
-      update_retry_min_ms: 500,
-      update_retry_max_ms: 5000,
-      executor_shutdown_grace_ms: 1000,
-      executor_registration_timeout_ms: 10_000,
-      executor_heartbeat_ms: 3000,
-    },
-    scheduler: { retryMs: 50, retryMsMax: 2000, silenceMs: 5000, reconcileEveryMs: 30_000 },
-    failoverSeconds: 1_000_000,
-    refuseSeconds: { wanting: 0.5, sated: 2 },
-    isReviving: false,
-    restartMs: 1000,
-    idleFactor: 1,
-    settledMs: 3 * minute,
-    lookMs: 20,
+const brisk: Settings = {
+  master: {
+    agent_ping_timeout_ms: 1000,
+    max_agent_ping_timeouts: 3,
+    agent_reregister_timeout_ms: 20_000,
+    heartbeat_interval_ms: 3000,
+    // An event that the broker loses is not told again: only this brings the offers in it back.
+    offer_timeout_ms: 15_000,
   },
+  agent: {
+    registration_backoff_ms: 200,
+    update_retry_min_ms: 500,
+    update_retry_max_ms: 5000,
+    executor_shutdown_grace_ms: 1000,
+    executor_registration_timeout_ms: 10_000,
+    executor_heartbeat_ms: 3000,
+  },
+  scheduler: { retryMs: 50, retryMsMax: 2000, silenceMs: 5000, reconcileEveryMs: 30_000 },
+  failoverSeconds: 1_000_000,
+  refuseSeconds: { wanting: 0.5, sated: 2 },
+  isReviving: false,
+  restartMs: 1000,
+  idleFactor: 1,
+  settledMs: 3 * minute,
+  lookMs: 20,
+}
+
+const settings: Readonly<Record<Pace, Settings>> = {
+  brisk,
+  storm: brisk,
   real: {
     master: {
       offer_timeout_ms: 5 * minute,

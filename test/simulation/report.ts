@@ -4,6 +4,7 @@ import type { Pace } from './pace.ts'
 import { hostFaults, networkFaults, type Plan } from './plan.ts'
 import type { Result } from './run.ts'
 import { situations } from './situations.ts'
+import { Storms } from './storms.ts'
 
 /** Of the process in which a world was run, afterwards. */
 export interface Memory {
@@ -32,7 +33,12 @@ export class Summary {
   /** Seeds that were run a second time in another process, with the same hash. */
   repeated = 0
   readonly failed: Record<string, number> = {}
-  readonly #sums: Readonly<Record<Pace, Sums>> = { brisk: noSums(), real: noSums() }
+  readonly #sums: Readonly<Record<Pace, Sums>> = {
+    brisk: noSums(),
+    storm: noSums(),
+    real: noSums(),
+  }
+  readonly #storms = new Storms()
   readonly #situations = new Map<string, number>()
   /** The largest process, bytes. */
   #memoryBytes = 0
@@ -42,6 +48,7 @@ export class Summary {
     const sums = this.#sums[result.pace]
     sums.runs++
     for (const key of summed) sums[key] += result[key]
+    if (result.pace === 'storm') this.#storms.add(result)
     for (const [name, count] of result.situations)
       this.#situations.set(name, (this.#situations.get(name) ?? 0) + count)
     const rule = result.failure?.rule
@@ -51,37 +58,49 @@ export class Summary {
   }
 
   get runs(): number {
-    return this.#sums.brisk.runs + this.#sums.real.runs
+    return this.#all.runs
   }
 
   /** Of the clusters of all runs. */
   get simulatedHours(): number {
-    return (this.#sums.brisk.simulatedMs + this.#sums.real.simulatedMs) / hourMs
+    return this.#all.simulatedMs / hourMs
+  }
+
+  /** Whatever their pace. */
+  get #all(): Sums {
+    const all = noSums()
+    for (const sums of Object.values(this.#sums))
+      for (const key of [...summed, 'runs'] as const) all[key] += sums[key]
+    return all
   }
 
   toJSON() {
     const count = (name: string) => this.#situations.get(name) ?? 0
     const kinds = [...hostFaults, ...networkFaults].map((kind) => [kind, count(`fault ${kind}`)])
-    const { brisk, real } = this.#sums
+    const { brisk, storm, real } = this.#sums
     const growth = this.#growth.toJSON()
-    const both = noSums()
-    for (const key of [...summed, 'runs'] as const) both[key] = brisk[key] + real[key]
+    const all = this.#all
     return {
-      runs: both.runs,
+      runs: all.runs,
       repeated: this.repeated,
       failed: this.failed,
       simulated_hours: this.simulatedHours,
-      events: both.events,
-      events_per_cpu_second: perSecond(both),
-      cpu_seconds_per_run: both.cpuMs / 1000 / both.runs,
-      start_cpu_ms: both.startMs / both.runs,
+      events: all.events,
+      events_per_cpu_second: perSecond(all),
+      cpu_seconds_per_run: all.cpuMs / 1000 / all.runs,
+      start_cpu_ms: all.startMs / all.runs,
       memory_mb: Math.round(this.#memoryBytes / 1e6),
       ...(growth !== undefined && { live_heap: growth }),
-      faults: both.faults,
+      faults: all.faults,
       leaders: count('leads'),
       ...(brisk.runs > 0 && {
         simulated_minutes_per_cpu_minute_in_chaos: brisk.simulatedMs / brisk.cpuMs,
         chaos: perRun(brisk),
+      }),
+      ...(storm.runs > 0 && {
+        simulated_minutes_per_cpu_minute_in_storms: storm.simulatedMs / storm.cpuMs,
+        storms: perRun(storm),
+        ...this.#storms.toJSON(),
       }),
       ...(real.runs > 0 && {
         simulated_hours_per_cpu_minute_when_calm: real.simulatedMs / real.cpuMs / 60,

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../support/suite.ts'
 import { hashElsewhere } from './again.ts'
-import { drawPlan } from './draw.ts'
+import { drawPlan, stormSeed } from './draw.ts'
 import { hunt } from './hunt.ts'
 import { keptPlans, readPlan } from './kept-plans.ts'
 import { median, readFindings, readMutants, seedsMax, seedsMedianMax } from './mutants.ts'
@@ -15,10 +15,13 @@ import type { Plan } from './plan.ts'
 import { renderFailure } from './report.ts'
 import { run } from './run.ts'
 import { shrink } from './shrink.ts'
+import { figuresOf, type StormFigure, stormGoals } from './storms.ts'
 
 const test = suite('simulation')
 /** Fresh seeds, unless their CPU time runs out, ms, or the time of a machine that has others to serve. */
 const freshMax = 150
+/** One of so many is a storm. */
+const stormOf = 75
 const budgetMs = 240_000
 const wallMs = 400_000
 const root = join(import.meta.dirname, '..', '..')
@@ -38,12 +41,23 @@ test('fresh seeds break no rule', { timeoutMs: 460_000 }, async () => {
   const inTime = () => cpuMsSince(started) < budgetMs && performance.now() < deadline
   let runs = 0
   while (runs < freshMax && inTime()) {
-    const plan = drawPlan(`${day}.${runs++}`)
+    const seed = `${day}.${runs++}`
+    const plan = drawPlan(runs % stormOf === 0 ? `${stormSeed}${seed}` : seed)
     const result = await run(plan)
     assert.is(result.failure, undefined, result.failure && renderFailure(plan, result))
   }
   process.stdout.write(`${runs} fresh seeds: ${day}.0 to ${day}.${runs - 1}\n`)
   assert.ok(runs > 0)
+})
+
+test('ten minutes of a storm hold what they must', { timeoutMs: 240_000 }, async () => {
+  const plan = drawPlan(`${stormSeed}3`)
+  assert.is(plan.chaosMs, 600_000)
+  const result = await run(plan)
+  assert.is(result.failure, undefined, result.failure && renderFailure(plan, result))
+  const figures = figuresOf(result)
+  for (const name of Object.keys(stormGoals) as StormFigure[])
+    assert.ok(figures[name] >= stormGoals[name], `${figures[name]} ${name}`)
 })
 
 test('a seed gives the same hash in another process', { timeoutMs: 60_000 }, async () => {
