@@ -153,8 +153,8 @@ export class Node {
     const heartbeatMs = options.heartbeatMs ?? 2000
     this.peers = new Peers(this, { heartbeatMs, silenceMs: options.silenceMs ?? 5 * heartbeatMs })
     const beat = () => {
-      this.#heartbeat = clock.setTimeout(beat, heartbeatMs)
-      this.peers.beat()
+      const isAll = this.peers.beat()
+      this.#heartbeat = clock.setTimeout(beat, isAll ? heartbeatMs : 0)
     }
     this.#heartbeat = clock.setTimeout(beat, heartbeatMs)
   }

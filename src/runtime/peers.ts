@@ -33,6 +33,8 @@ import {
 
 /** Peers without links are forgotten beyond this, the first known first. */
 const PEERS_MAX = 65_536
+/** Peers that are looked at in one turn: some milliseconds of work, however many there are. */
+const BEAT_PEERS_MAX = 500
 /** Incarnations of a peer that are known to be over, so that their late frames are not heard. */
 const FORMER_MAX = 8
 
@@ -78,6 +80,8 @@ export class Peers {
   readonly #peers = new Map<string, Peer>()
   readonly #sender: FrameSender
   readonly #assemblies = new Assemblies()
+  /** The rest of the heartbeats that are under way. */
+  #round: Iterator<Peer> | undefined
   /** First stream of a new peer: above all that peers forgotten meanwhile have had. */
   #firstStream = 0
   /** Frames that were no frames. */
@@ -293,19 +297,33 @@ export class Peers {
 
   // ---- health
 
-  /** Called every `heartbeatMs`. */
-  beat(): void {
-    const now = this.#node.ports.clock.monotonic()
-    const { isBehind } = this.#node.inlet
-    for (const peer of this.#peers.values()) {
-      // What it has said may be among what waits.
-      const silent = !isBehind && now - peer.heardMs > this.#options.silenceMs
-      if (silent) this.#assemblies.drop(peer.name)
-      if (!isWatched(peer)) continue
-      if (silent) this.#breakAloud(peer, 'heartbeat')
-      else this.#sender.queue(peer, NODE_ID, heartbeat, true)
+  /**
+   * Begins the heartbeats, every `heartbeatMs`, or goes on with them: of as many peers as one turn has time
+   * for. Returns whether that was all; if not, it is to be called again after the turns of others.
+   */
+  beat(): boolean {
+    this.#round ??= this.#peers.values()
+    const round = this.#round
+    for (let count = 0; count < BEAT_PEERS_MAX; count++) {
+      const { done, value } = round.next()
+      if (done) {
+        this.#round = undefined
+        break
+      }
+      this.#beatOne(value)
     }
     this.flush()
+    return this.#round === undefined
+  }
+
+  #beatOne(peer: Peer): void {
+    const silentMs = this.#node.ports.clock.monotonic() - peer.heardMs
+    // What it has said may be among what waits.
+    const silent = !this.#node.inlet.isBehind && silentMs > this.#options.silenceMs
+    if (silent) this.#assemblies.drop(peer.name)
+    if (!isWatched(peer)) return
+    if (silent) this.#breakAloud(peer, 'heartbeat')
+    else this.#sender.queue(peer, NODE_ID, heartbeat, true)
   }
 
   /** Ends what is between the two nodes, and lets the peer know. */
