@@ -1,6 +1,6 @@
 /**
  * Makes a failing plan small: what can be left out while the same rule fails is left out. Delta debugging
- * (Zeller and Hildebrandt, TSE 2002) over the faults, then frameworks, agents and the weather.
+ * (Zeller and Hildebrandt, TSE 2002) over the time, the faults, then frameworks, agents and the weather.
  * Spec: simulation.md §12.
  */
 import type { Plan, Weather } from './plan.ts'
@@ -37,6 +37,7 @@ export async function shrink(
     best = { plan: smaller, failure: result.failure, runs }
     return true
   }
+  await cutHorizon()
   await lessOf('faults', 0)
   await lessOf('orders', 0)
   await lessOf('frameworks', 1)
@@ -44,7 +45,18 @@ export async function shrink(
   await lessOf('lost', 0)
   for (const name of calmable) await calm(name)
   await lessOf('faults', 0)
+  await cutHorizon()
   return { ...best, runs }
+
+  /** What comes after the failure has no part in it. It is counted from the begin of the boot, before the chaos. */
+  async function cutHorizon() {
+    const { plan, failure } = best
+    const chaosMs = Math.ceil(failure.atMs)
+    if (failure.phase !== 'chaos' || chaosMs >= plan.chaosMs) return
+    const isBefore = ({ at }: { readonly at: number }) => at <= chaosMs
+    const faults = plan.faults.filter(isBefore)
+    await attempt({ ...plan, chaosMs, faults, orders: plan.orders.filter(isBefore) })
+  }
 
   /** Leaves out ever smaller parts of one list of the plan; `least` of its items stay. */
   async function lessOf(

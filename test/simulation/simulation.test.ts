@@ -83,6 +83,20 @@ test('a failing plan is cut down to what it takes to fail', async () => {
   assert.is(small.plan.weather.drop, 0)
 })
 
+test('of a failing plan only what comes before the failure is kept', async () => {
+  const plan = drawPlan('8')
+  const end = plan.faults.at(1)?.at ?? 0
+  const failure = { rule: 'T1', reason: 'it is late', atMs: end, phase: 'chaos' }
+  const seen: Plan[] = []
+  await shrink(plan, failure, 10_000, async (smaller) => {
+    seen.push(smaller)
+    return { failure: smaller.faults.length > 1 ? failure : undefined }
+  })
+  assert.ok(plan.faults.length > 2)
+  assert.is(seen[0]?.faults.length, 2)
+  assert.ok(seen.every(({ chaosMs }) => chaosMs === end))
+})
+
 test('every planted bug has its line in the product, once', () => {
   const mutants = readMutants()
   for (const { name, file, find } of mutants) {
