@@ -153,8 +153,10 @@ export class Node {
     const heartbeatMs = options.heartbeatMs ?? 2000
     this.peers = new Peers(this, { heartbeatMs, silenceMs: options.silenceMs ?? 5 * heartbeatMs })
     const beat = () => {
-      const isAll = this.peers.beat()
-      this.#heartbeat = clock.setTimeout(beat, isAll ? heartbeatMs : 0)
+      this.#heartbeat = clock.setTimeout(beat, heartbeatMs)
+      if (this.peers.beat() || this.#crashed) return
+      clock.clearTimeout(this.#heartbeat)
+      this.#heartbeat = clock.setTimeout(beat, 0)
     }
     this.#heartbeat = clock.setTimeout(beat, heartbeatMs)
   }
