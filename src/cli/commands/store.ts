@@ -8,6 +8,7 @@ import {
   StoreVariable,
 } from '../../../protocol/state.ts'
 import type { Ask } from '../../framework/asking.ts'
+import { CallError } from '../../framework/driver.ts'
 import { type Pid, pid } from '../../runtime/index.ts'
 import { command, noun } from '../command.ts'
 import { type ConnectionOptions, withCluster } from '../connection.ts'
@@ -35,6 +36,8 @@ const versionSetting = {
 
 /** An election may come first, and the log may have to be read. */
 const timeoutMs = 60_000
+/** Refusals for the moment: another node of the state is the log's writer, or much waits there. */
+const passing = new Set(['LOG_NOT_ELECTED', 'LOG_BUSY'])
 /** Attempts of a change that does not care for the version. */
 const attemptsMax = 10
 
@@ -49,8 +52,25 @@ function withState<T>(
 ): Promise<T> {
   return withCluster(options, async (client) => {
     const node = options.node || ((await nodesWith(client, options.state))[0] ?? '')
-    return asNode(options, (ask) => use(ask, pid(options.state, node)))
+    return asNode(options, (ask) => use(patient(ask), pid(options.state, node)))
   })
+}
+
+/** Asks once more, for as long as a request may take, where nothing was done and might be a little later. */
+function patient(ask: Ask): Ask {
+  const untilMs = performance.now() + timeoutMs
+  return async (...request) => {
+    for (;;) {
+      try {
+        return await ask(...request)
+      } catch (error) {
+        const passes = error instanceof CallError && passing.has(error.code)
+        if (!passes || performance.now() >= untilMs) throw error
+        // Of two that take the log from each other, one shall be done before the other comes.
+        await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400))
+      }
+    }
+  }
 }
 
 const get = command({
