@@ -76,8 +76,8 @@ const SENDERS_MAX = 20_000
 /** Bytes of all calls that wait. */
 const BYTES_MAX = { frameworks: 224 * 1024 * 1024, operators: 32 * 1024 * 1024 }
 /** Calls and bytes of one batch: the master serves them without looking up, in some milliseconds. */
-const BATCH_CALLS_MAX = 64
-const BATCH_BYTES_MAX = 8 * 1024
+const BATCH_CALLS_MAX = 32
+const BATCH_BYTES_MAX = 4 * 1024
 /** A batch that takes longer than this is not waited for. */
 const BATCH_TIMEOUT_MS = 10_000
 /** Drops are told of together, so that a flood is not followed by another one. */
