@@ -10,12 +10,12 @@ import { Ring } from './ring.ts'
 
 /** Messages that one actor may handle before it is another's turn, and milliseconds. */
 const QUANTUM = 128
-const QUANTUM_MS = 1
+const QUANTUM_MS = 2
 /** Messages from one look at the clock to the next: it takes a part of the time of a short one. */
 const LOOK = 4
 /** A slice ends after so many messages or milliseconds. */
 const SLICE_MESSAGES = 8192
-const SLICE_MS = 3
+const SLICE_MS = 4
 
 export interface RunQueueOptions {
   readonly clock: Clock
