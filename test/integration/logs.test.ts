@@ -33,6 +33,16 @@ async function replicas(...args: string[]): Promise<Replica[]> {
   return JSON.parse(await done('log', 'status', '-o', 'json', ...args))
 }
 
+/** The node of the leading master; undefined while there is none. */
+async function leader(): Promise<string | undefined> {
+  const { code, stdout } = await run('leader', '-o', 'json')
+  return code === 0 ? /@([\w-]+)~/.exec(JSON.parse(stdout).master_info.pid)?.[1] : undefined
+}
+
+async function leaseIs(node: string | undefined): Promise<boolean> {
+  return node !== undefined && (await replicas()).every(({ holder }) => holder === node)
+}
+
 test('the log of the masters is shown, and leased to the one that leads', slow, async () => {
   await cluster().replicasVoting()
   const all = await replicas()
@@ -40,12 +50,10 @@ test('the log of the masters is shown, and leased to the one that leads', slow, 
     all.map(({ node, status }) => [node, status]),
     cluster().masters.map((name) => [name, 'VOTING']),
   )
-  const { stdout } = await run('leader', '-o', 'json')
-  const leader = /@([\w-]+)~/.exec(JSON.parse(stdout).master_info.pid)?.[1]
   // A quorum has granted it; the others do so with its next renewals.
-  await until(async () => (await replicas()).every(({ holder }) => holder === leader), {
-    what: `all replicas to have granted the lease to ${leader}`,
-    timeoutMs: 30_000,
+  await until(async () => leaseIs(await leader()), {
+    what: 'all replicas to have granted the lease to the leader',
+    timeoutMs: 60_000,
   })
   const entries = JSON.parse(await done('log', 'read', '--from', '0', '-o', 'json'))
   const admitted = entries.flatMap(({ value }: { value: { changes: string[][] } }) => value.changes)
