@@ -39,22 +39,21 @@ async function leader(): Promise<string | undefined> {
   return code === 0 ? /@([\w-]+)~/.exec(JSON.parse(stdout).master_info.pid)?.[1] : undefined
 }
 
-async function leaseIs(node: string | undefined): Promise<boolean> {
-  return node !== undefined && (await replicas()).every(({ holder }) => holder === node)
-}
-
 test('the log of the masters is shown, and leased to the one that leads', slow, async () => {
   await cluster().replicasVoting()
-  const all = await replicas()
-  assert.equal(
-    all.map(({ node, status }) => [node, status]),
-    cluster().masters.map((name) => [name, 'VOTING']),
+  // A quorum has granted the lease; the others do so with its next renewals.
+  await until(
+    async () => {
+      const holder = await leader()
+      assert.ok(holder, 'there is a leader')
+      assert.equal(
+        (await replicas()).map(({ node, status, holder }) => [node, status, holder]),
+        cluster().masters.map((name) => [name, 'VOTING', holder]),
+      )
+      return true
+    },
+    { what: 'all replicas to have granted the lease to the leader', timeoutMs: 60_000 },
   )
-  // A quorum has granted it; the others do so with its next renewals.
-  await until(async () => leaseIs(await leader()), {
-    what: 'all replicas to have granted the lease to the leader',
-    timeoutMs: 60_000,
-  })
   const entries = JSON.parse(await done('log', 'read', '--from', '0', '-o', 'json'))
   const admitted = entries.flatMap(({ value }: { value: { changes: string[][] } }) => value.changes)
   assert.ok(
@@ -75,15 +74,14 @@ test('a master whose disk is lost is replaced under its name, and votes again', 
   rmSync(join(cluster().directory, first, 'log'), { recursive: true })
   await cluster().start(first)
   await cluster().replicasVoting()
-  const all = await replicas()
   await until(
     async () => {
-      const [one, ...others] = await replicas()
-      return others.every(({ learned }) => learned === one?.learned)
+      const all = await replicas()
+      const same = all.every(({ learned }) => learned === all[0]?.learned)
+      return all.length === 3 && same && all.every(({ status }) => status === 'VOTING')
     },
-    { what: 'all replicas to have learned the same', timeoutMs: 30_000 },
+    { what: 'all replicas to vote, and to have learned the same', timeoutMs: 30_000 },
   )
-  assert.ok(all.every(({ status }) => status === 'VOTING'))
 })
 
 test('a state of three nodes keeps what was stored when one is lost', slow, async () => {
@@ -112,7 +110,9 @@ test('a state of three nodes keeps what was stored when one is lost', slow, asyn
     assert.is(await done('store', 'ls', 'gr', '-o', 'name', '--node', 's3'), 'greeting\n')
     await done('store', 'rm', 'greeting', '--node', 's3')
     assert.is((await run('store', 'get', 'greeting', '--node', 's3')).code, 3)
-    assert.is((await replicas('--log', 'state-log')).length, 2)
+    await until(async () => (await replicas('--log', 'state-log')).length === 2, {
+      what: 'the two replicas that are left to answer',
+    })
   } finally {
     for (const node of nodes.values()) node.child.kill('SIGTERM')
     for (const node of nodes.values()) await node.ended
