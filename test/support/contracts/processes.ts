@@ -170,6 +170,7 @@ export function processesContract(test: Suite, make: () => ProcessesSubject): vo
     const record = `${root}/run`
     const process = await wait(processes.spawn(command(root, 'sleep 600', { record })))
     const group = await leaderOf(record, disk)
+    await untilHere(() => processes.groupAlive(group))
     assert.ok(processes.kill(group, 'SIGINT', true))
     assert.equal(await wait(process.exited), { code: 130, signal: null })
     assert.is(parseExit(text(await disk.readFile(`${record}.exit`))), 130)
