@@ -66,8 +66,16 @@ function lend(state: AgentState, estimate: readonly Resource[], held: Resources,
   const oversubscribed = add(held, resources(estimate))
   if (equals(state.ledger.oversubscribed, oversubscribed)) return
   state.ledger.oversubscribed = oversubscribed
-  if (state.phase !== 'RUNNING' || state.leader === undefined) return
-  cx.send(state.leader.pid as Pid, UpdateOversubscribed, { resources: [...oversubscribed] })
+  if (state.phase === 'RUNNING') tellLent(state, cx)
+}
+
+/**
+ * Also once after each registration: what was looked up while the agent's report was on its way is not
+ * in that report.
+ */
+export function tellLent({ estimator, leader, ledger }: AgentState, cx: Context): void {
+  if (estimator === noopEstimator || leader === undefined) return
+  cx.send(leader.pid as Pid, UpdateOversubscribed, { resources: [...ledger.oversubscribed] })
 }
 
 function problemOf(estimate: readonly Resource[]): string | undefined {

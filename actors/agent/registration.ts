@@ -18,7 +18,7 @@ import { putAgent } from './checkpoints.ts'
 import { newcomer, reregistration } from './documents.ts'
 import { answerForOperation, reportResources, resendOperations } from './operations.ts'
 import { listen } from './operator.ts'
-import { watchUsage } from './oversubscription.ts'
+import { tellLent, watchUsage } from './oversubscription.ts'
 import { type AgentState, forFramework } from './state.ts'
 import { storeStatus } from './statuses.ts'
 
@@ -46,6 +46,7 @@ export function running(state: AgentState, cx: Context): void {
   resendOperations(state, undefined, cx)
   // An operation was refused while the report was on its way.
   if (state.ledger.version !== state.ledger.reportedVersion) reportResources(state, cx)
+  tellLent(state, cx)
   expectPing(state, cx)
 }
 

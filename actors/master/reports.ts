@@ -50,7 +50,7 @@ export function resourcesUpdated(
   setTotal(state, agent, resources(total_resources), false, cx)
 }
 
-/** UPDATE_OVERSUBSCRIBED: offers of what was lent until now are withdrawn. */
+/** UPDATE_OVERSUBSCRIBED: offers of what was lent until now are withdrawn, if that has changed. */
 export function oversubscribedUpdated(
   state: MasterState,
   agent: Agent,
@@ -58,7 +58,9 @@ export function oversubscribedUpdated(
   cx: Context,
 ): void {
   const own = filter(agent.total, (resource) => !isRevocable(resource))
-  agent.total = deepFreeze(add(own, resources(lent)))
+  const total = add(own, resources(lent))
+  if (equals(agent.total, total)) return
+  agent.total = deepFreeze(total)
   const stale = [...agent.offers].filter(({ share }) => share.resources.some(isRevocable))
   rescindOffers(state, stale, cx)
   tellTotal(state, agent, cx)

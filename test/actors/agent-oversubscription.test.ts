@@ -35,7 +35,7 @@ function lent(lab: AgentLab): string[] {
     .map((body) => formatResources(resources(body.resources)))
 }
 
-test('what is lent is part of each report, and told when it changes', async () => {
+test('what is lent is part of each report, and told once more after it', async () => {
   const lab = await AgentLab.start({
     resource_estimator: 'fixed',
     oversubscribed_resources: 'cpus:2',
@@ -44,9 +44,37 @@ test('what is lent is part of each report, and told when it changes', async () =
   await run(lab, commandTask('t1', 'sleep 1000', { resources: [REVOCABLE] }))
   await lab.world.advance(60_000)
   // Half a processor of the two is in use: two in all, as before.
-  assert.equal(lent(lab), [])
+  assert.equal(lent(lab), ['cpus{REV}:2'])
   lab.master.kill(lab.node, 't1', 0)
   await lab.world.advance(5_000)
+  await lab.world.stop()
+})
+
+test('what is looked up while a report is on its way is told after it', async () => {
+  const lab = await AgentLab.start({
+    resource_estimator: 'fixed',
+    oversubscribed_resources: 'cpus:2',
+  })
+  await lab.world.crash(lab.agent)
+  const { disk } = lab.world.ports('a')
+  const readFile = disk.readFile.bind(disk)
+  let look = () => {}
+  const held = new Promise<void>((resolve) => {
+    look = resolve
+  })
+  disk.readFile = async (path) => {
+    if (path.startsWith('/proc/')) await held
+    return readFile(path)
+  }
+  lab.master.agents.clear()
+  await lab.boot()
+  await lab.world.until(() => lab.master.agents.size > 0, 10_000)
+  assert.not.match(lab.total, 'REV')
+  const before = lent(lab).length
+  // The master has answered, and the answer is not there yet.
+  look()
+  await lab.world.advance(1_000)
+  assert.equal(lent(lab).slice(before), ['cpus{REV}:2'])
   await lab.world.stop()
 })
 
@@ -60,7 +88,7 @@ test('it lends what tasks hold and the host does not use', async () => {
   await busy(lab, 100, 300)
   await lab.world.advance(15_000)
   // 3 are held, 1 is busy, 0.4 is headroom.
-  assert.equal(lent(lab), ['cpus{REV}:1.6'])
+  assert.equal(lent(lab).slice(1), ['cpus{REV}:1.6'])
   lab.master.kill(lab.node, 't1', 0)
   await lab.world.advance(30_000)
   assert.equal(lent(lab).at(-1), 'nothing')
