@@ -261,10 +261,9 @@ export function tellExited(
   status: number,
   cx: Context,
 ): void {
-  // Otherwise it learns by the next registration.
-  if (state.phase !== 'RUNNING') return
-  const framework_id = { value: framework }
-  cx.send(state.leader?.pid as Pid, ExitedExecutor, { framework_id, executor_id, status })
+  const exit = { framework_id: { value: framework }, executor_id, status }
+  if (state.phase === 'RUNNING') cx.send(state.leader?.pid as Pid, ExitedExecutor, exit)
+  else state.exits.push(exit)
 }
 
 function endOf(

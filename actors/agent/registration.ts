@@ -3,6 +3,7 @@
  * carries its epoch; one that is not the detected leader's is dropped. Spec: agent.md §2.
  */
 import {
+  ExitedExecutor,
   type OperationReference,
   Pong,
   RegisterAgent,
@@ -47,6 +48,8 @@ export function running(state: AgentState, cx: Context): void {
   // An operation was refused while the report was on its way.
   if (state.ledger.version !== state.ledger.reportedVersion) reportResources(state, cx)
   tellLent(state, cx)
+  for (const exit of state.exits) cx.send(state.leader?.pid as Pid, ExitedExecutor, exit)
+  state.exits = []
   expectPing(state, cx)
 }
 
@@ -135,6 +138,7 @@ function startRegistration(state: AgentState, cx: Context): void {
     // What the master decides on an earlier report, a new one being on its way, would be lost to it. A
     // repeated request is no new report: the master may have decided on the first one already.
     state.ledger.version = cx.newId()
+    state.exits = []
     register(state, leader, 2 * backoffMs, cx)
   })
 }

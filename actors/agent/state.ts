@@ -2,7 +2,10 @@
  * What an agent knows, and the pure operations on it. Rebuilt from checkpoints after each start: nothing
  * here is trusted across a crash. Spec: agent.md §5, §6.
  */
+
+import type { ExitedExecutor } from '../../protocol/agent.ts'
 import type { Leader } from '../../protocol/leader.ts'
+import type { Payload } from '../../protocol/message.ts'
 import type { AgentInfo, DrainConfig } from '../../protocol/v1/agent.ts'
 import type { ExecutorInfo } from '../../protocol/v1/command.ts'
 import type { FrameworkCapabilityType, FrameworkInfo } from '../../protocol/v1/framework.ts'
@@ -113,6 +116,8 @@ export interface AgentState {
   /** Until recovery has read the disk, that of an agent without operations. */
   readonly ledger: Ledger
   readonly frameworks: Map<string, Framework>
+  /** Of executors that ended since the last report to a master was made, which it was not told of. */
+  exits: Payload<typeof ExitedExecutor>[]
   readonly completedTasks: CompletedTask[]
   readonly completedFrameworks: FrameworkInfo[]
   /** Sandboxes to remove: path -> monotonic time at which it may go, ms. */
@@ -146,6 +151,7 @@ export function newAgentState(args: AgentArgs, startedMs: number): AgentState {
     updates: undefined,
     ledger: newLedger(resources(args.info.resources ?? [])),
     frameworks: new Map(),
+    exits: [],
     completedTasks: [],
     completedFrameworks: [],
     garbage: new Map(),

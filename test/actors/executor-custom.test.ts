@@ -96,6 +96,21 @@ test('one that ends before it subscribes takes its tasks along', async () => {
   await lab.world.stop()
 })
 
+test('one that ends while a report that lists it is on its way is told of after it', async () => {
+  const { lab } = await subscribed()
+  lab.master.admits = false
+  lab.master.ping(lab.node, false)
+  await lab.world.until(() => lab.master.heard.at(-1)?.type === 'REREGISTER_AGENT', 10_000)
+  assert.is(lab.report().executors?.length, 1)
+  die(lab)
+  await lab.world.advance(50)
+  assert.equal(exits(lab), [])
+  lab.master.admits = true
+  await lab.world.advance(10_000)
+  assert.equal(exits(lab), [137])
+  await lab.world.stop()
+})
+
 test('one that cannot be started says why in the end of its tasks', async () => {
   const lab = await AgentLab.start()
   lab.world.ports('a').processes.script('/bin/sh', 'DENIED')
