@@ -1,7 +1,14 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { childrenOf, isRunning } from '../support/process.ts'
 import { assert, suite } from '../support/suite.ts'
+import { until } from '../support/wait.ts'
 import { campaign } from './campaign.ts'
 import { calmSeed, drawPlan } from './draw.ts'
 import { Growth } from './growth.ts'
+import { interruptedCode, interruptions } from './interruption.ts'
 import { renderSummary } from './report.ts'
 
 const test = suite('campaign')
@@ -39,6 +46,43 @@ test('worlds end early where that is asked for', { timeoutMs: 120_000 }, async (
   assert.ok(Math.abs(simulated_hours * 3600 - 10) < 1, `${simulated_hours} h`)
   assert.is(live_heap, undefined)
 })
+
+test('what was done before an interruption is told, and what was under way does not count', {
+  timeoutMs: 120_000,
+}, async () => {
+  const interruption = new AbortController()
+  const progress = { tell: () => interruption.abort(), clear: () => undefined }
+  const { signal } = interruption
+  const all = { ...options, from: 3, seeds: 100, until: 5, jobs: 1 }
+  const { summary, code } = await campaign({ ...all, progress, signal })
+  assert.is(code, interruptedCode)
+  assert.is(summary.toJSON().runs, 1)
+  assert.is(summary.toJSON().interrupted, true)
+  assert.match(renderSummary(summary), /^interrupted/)
+})
+
+for (const args of [['--calm', '--hours', '100', '--jobs', '2'], ['--mutants']]) {
+  for (const signal of interruptions) {
+    test(`${signal} ends simulate ${args.join(' ')} with all its processes, and it tells what was done`, {
+      timeoutMs: 120_000,
+    }, async () => {
+      const main = join(import.meta.dirname, 'main.ts')
+      const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { detached: true })
+      const printed = text(child.stdout)
+      const complained = text(child.stderr)
+      const pid = child.pid ?? 0
+      const exited = once(child, 'exit')
+      await until(() => childrenOf(pid).length > 0, { what: 'its processes' })
+      const begun = childrenOf(pid)
+      // As a terminal does: to the whole group, whatever the processes are doing.
+      process.kill(-pid, signal)
+      assert.equal(await exited, [interruptedCode, null])
+      assert.match(await printed, 'interrupted')
+      assert.is(await complained, '')
+      await until(() => !begun.some(isRunning), { what: 'the end of its processes' })
+    })
+  }
+}
 
 test('what a process keeps of each world shows in its live heap', () => {
   const growth = new Growth()

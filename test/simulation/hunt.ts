@@ -3,9 +3,11 @@
  * one breaks a rule. A seed that breaks one without the mutant finds nothing. Spec: simulation.md §13.
  */
 import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { drawPlan } from './draw.ts'
 import type { Sighting } from './hunter.ts'
+import { interruptedCode } from './interruption.ts'
 import { type Finding, type Mutant, median, readMutants, recordFindings } from './mutants.ts'
 import { Progress } from './progress.ts'
 import { run } from './run.ts'
@@ -28,6 +30,8 @@ export interface HuntOptions {
   readonly jobs: number
   /** Whether what is found goes to the record. */
   readonly isRecording: boolean
+  /** When it is aborted the hunt ends. */
+  readonly signal?: AbortSignal
 }
 
 /** Why a mutant was not found. */
@@ -35,7 +39,7 @@ export type Miss = string
 
 /**
  * Prints for each mutant after how many seeds it was found, and their median and maximum.
- * @returns exit code: 1 if one was not found
+ * @returns exit code: 1 if one was not found, that of an interruption if it ended early
  * @throws RangeError for a name that no mutant has
  */
 export async function huntMutants(options: HuntOptions): Promise<number> {
@@ -54,11 +58,16 @@ export async function huntMutants(options: HuntOptions): Promise<number> {
       process.stdout.write(`${name.padEnd(48)}${renderOutcome(outcome)}\n`)
     }
   }
-  await Promise.all(Array.from({ length: options.jobs }, hunter))
+  const { signal } = options
+  const all = Promise.all(Array.from({ length: options.jobs }, hunter))
+  await (signal === undefined ? all : Promise.race([all, once(signal, 'abort')]))
+  const isInterrupted = signal?.aborted ?? false
+  if (isInterrupted) progress.clear()
   const seeds = Object.values(found).map((finding) => finding.seeds)
   process.stdout.write(
-    `${seeds.length} of ${chosen.length} found, median ${median(seeds)} seeds, at most ${Math.max(0, ...seeds)}\n`,
+    `${isInterrupted ? 'interrupted; ' : ''}${seeds.length} of ${chosen.length} found, median ${median(seeds)} seeds, at most ${Math.max(0, ...seeds)}\n`,
   )
+  if (isInterrupted) return interruptedCode
   return seeds.length === chosen.length ? 0 : 1
 }
 
@@ -80,12 +89,12 @@ function renderOutcome(outcome: Finding | Miss): string {
 /** Runs the seeds from `from` on, until one finds the mutant. */
 export async function hunt(
   mutant: Mutant,
-  { from, seeds }: Pick<HuntOptions, 'from' | 'seeds'>,
+  { from, seeds, signal }: Pick<HuntOptions, 'from' | 'seeds' | 'signal'>,
 ): Promise<Finding | Miss> {
   const end = from + seeds
   const ill: number[] = []
   for (let next = from; next < end; ) {
-    const last = await look(mutant, next, end)
+    const last = await look(mutant, next, end, signal)
     if (typeof last === 'string') return last
     const { seed, rule } = last
     if (rule === undefined) break
@@ -98,7 +107,12 @@ export async function hunt(
 }
 
 /** Runs the mutant until a seed breaks a rule; gives back the last one. */
-function look(mutant: Mutant, from: number, end: number): Promise<Sighting | Miss> {
+function look(
+  mutant: Mutant,
+  from: number,
+  end: number,
+  signal?: AbortSignal,
+): Promise<Sighting | Miss> {
   const here = import.meta.dirname
   return new Promise((resolve) => {
     const child = fork(join(here, 'hunter.ts'), [String(from), String(end)], {
@@ -114,16 +128,19 @@ function look(mutant: Mutant, from: number, end: number): Promise<Sighting | Mis
       errors = `${errors}${text}`.slice(-2000)
     })
     let last: Sighting | undefined
-    const hang = setTimeout(() => child.kill('SIGKILL'), hangMs)
+    const kill = () => child.kill('SIGKILL')
+    const hang = setTimeout(kill, hangMs)
+    signal?.addEventListener('abort', kill)
     child.on('message', (sighting: Sighting) => {
       last = sighting
       hang.refresh()
       progress.tell(`${mutant.name}: seed ${sighting.seed} of ${end - 1}`)
     })
-    child.on('close', (code, signal) => {
+    child.on('close', (code, by) => {
       clearTimeout(hang)
+      signal?.removeEventListener('abort', kill)
       if (code === 0 && last !== undefined) resolve(last)
-      else resolve(`it ended with ${signal ?? code} after seed ${last?.seed ?? from - 1} ${errors}`)
+      else resolve(`it ended with ${by ?? code} after seed ${last?.seed ?? from - 1} ${errors}`)
     })
   })
 }

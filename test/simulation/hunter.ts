@@ -3,6 +3,7 @@
  * parent of each, and stops after the first that breaks a rule. Ends with its parent.
  */
 import { drawPlan } from './draw.ts'
+import { ignoreInterruptions } from './interruption.ts'
 import { run } from './run.ts'
 
 /** What came of one seed. */
@@ -13,6 +14,7 @@ export interface Sighting {
 }
 
 const [from = 1, end = 1] = process.argv.slice(2).map(Number)
+ignoreInterruptions()
 process.on('disconnect', () => process.exit())
 for (let seed = from; seed < end; seed++) {
   const { failure } = await run(drawPlan(String(seed)))

@@ -1,12 +1,13 @@
 /**
  * `npm run simulate`: whole clusters on a virtual clock, each decided by a seed. Exit code 0 if no rule was
  * broken, 1 after a broken rule, 2 if something that must happen did not, 3 if two runs of one seed
- * differ, 64 for bad usage. Guide: docs/simulation.md. Spec: simulation.md §12-14.
+ * differ, 64 for bad usage, 130 if it was interrupted. Guide: docs/simulation.md. Spec: simulation.md §12-14.
  */
 import { parseArgs } from 'node:util'
 import { type CampaignOptions, campaign } from './campaign.ts'
 import { drawPlan } from './draw.ts'
 import { type HuntOptions, huntMutants } from './hunt.ts'
+import { interruption } from './interruption.ts'
 import { readPlan } from './kept-plans.ts'
 import { seedsMax } from './mutants.ts'
 import type { Plan } from './plan.ts'
@@ -32,19 +33,16 @@ async function main(): Promise<number> {
     process.stderr.write(`${settings}\n`)
     return usageCode
   }
-  const { plan, seed, seeds, until, json, mutants, hash, help } = settings
+  const { plan, seed, seeds, json, mutants, help } = settings
   if (help) {
     process.stdout.write(usage)
     return 0
   }
-  if (mutants) return hunt({ ...settings, seeds: seeds ?? seedsMax })
   if (plan !== undefined) return one(readPlan(plan), settings)
   if (seed !== undefined) return one(drawPlan(seed), settings)
-  if (hash !== undefined) {
-    process.stdout.write(`${(await run(drawPlan(hash), { until })).hash}\n`)
-    return 0
-  }
-  return many(settings, json)
+  const signal = interruption()
+  if (mutants) return hunt({ ...settings, seeds: seeds ?? seedsMax, signal })
+  return many({ ...settings, signal }, json)
 }
 
 async function hunt(options: HuntOptions): Promise<number> {
@@ -74,7 +72,6 @@ function readSettings() {
         until: text,
         trace: text,
         plan: text,
-        hash: text,
         json: flag,
         help: flag,
         mutants: flag,

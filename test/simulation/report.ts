@@ -32,6 +32,8 @@ const hourMs = 3_600_000
 export class Summary {
   /** Seeds that were run a second time in another process, with the same hash. */
   repeated = 0
+  /** Whether it was to be more. */
+  isInterrupted = false
   readonly failed: Record<string, number> = {}
   readonly #sums: Readonly<Record<Pace, Sums>> = {
     brisk: noSums(),
@@ -81,14 +83,15 @@ export class Summary {
     const growth = this.#growth.toJSON()
     const all = this.#all
     return {
+      ...(this.isInterrupted && { interrupted: true }),
       runs: all.runs,
       repeated: this.repeated,
       failed: this.failed,
       simulated_hours: this.simulatedHours,
       events: all.events,
       events_per_cpu_second: perSecond(all),
-      cpu_seconds_per_run: all.cpuMs / 1000 / all.runs,
-      start_cpu_ms: all.startMs / all.runs,
+      cpu_seconds_per_run: all.cpuMs / 1000 / Math.max(1, all.runs),
+      start_cpu_ms: all.startMs / Math.max(1, all.runs),
       memory_mb: Math.round(this.#memoryBytes / 1e6),
       ...(growth !== undefined && { live_heap: growth }),
       faults: all.faults,
@@ -126,7 +129,7 @@ function noSums(): Sums {
 }
 
 function perSecond({ events, cpuMs }: Sums): number {
-  return Math.round((events / cpuMs) * 1000)
+  return cpuMs === 0 ? 0 : Math.round((events / cpuMs) * 1000)
 }
 
 /** What a run of one pace is like. */
@@ -143,13 +146,14 @@ function perRun(sums: Sums) {
 }
 
 export function renderSummary(summary: Summary): string {
-  const { situations: met, failed, ...figures } = summary.toJSON()
+  const { interrupted, situations: met, failed, ...figures } = summary.toJSON()
   const never = Object.keys(met).filter((name) => met[name] === 0)
   const rows = Object.entries(figures).map(([name, value]) =>
     row(name, typeof value === 'number' ? round(value) : listOf(value)),
   )
   const broken = Object.entries(failed).map(([rule, count]) => `${rule}: ${count} runs`)
   return [
+    ...(interrupted ? ['interrupted; until then:'] : []),
     ...rows,
     row('failed', broken.join(', ') || 'none'),
     row('situations met', `${situations.length - never.length} of ${situations.length}`),

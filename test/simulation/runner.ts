@@ -1,14 +1,13 @@
 /** One process of a campaign: runs the seeds that its parent names, and ends with it. */
-import { hashElsewhere } from './again.ts'
 import { drawPlan } from './draw.ts'
+import { ignoreInterruptions } from './interruption.ts'
 import { codeOf, type Memory, renderFailure } from './report.ts'
 import { type Result, run } from './run.ts'
 
-/** `until`: it stops at so many simulated seconds; `again`: it is also run in a fresh process. */
+/** `until`: it stops at so many simulated seconds. */
 export interface Order {
   readonly seed: string
-  readonly until: number | undefined
-  readonly again: boolean
+  readonly until?: number | undefined
 }
 
 /** What came of it. */
@@ -16,17 +15,16 @@ export interface Answer {
   readonly result: Result
   /** What is told of a broken rule, and the exit code that stands for it. */
   readonly failure: { readonly text: string; readonly code: number } | undefined
-  /** The hash that a fresh process came to. */
-  readonly elsewhere: string | undefined
   readonly memory: Memory
 }
 
+ignoreInterruptions()
 process.on('disconnect', () => process.exit())
 process.on('message', (order: Order) => {
   void answer(order).then((found) => process.send?.(found))
 })
 
-async function answer({ seed, until, again }: Order): Promise<Answer> {
+async function answer({ seed, until }: Order): Promise<Answer> {
   const plan = drawPlan(seed)
   const result = await run(plan, { until })
   const memory = measureMemory()
@@ -34,7 +32,6 @@ async function answer({ seed, until, again }: Order): Promise<Answer> {
   return {
     result: { ...result, lines: [] },
     failure: failure && { text: renderFailure(plan, result), code: codeOf(failure.rule) },
-    elsewhere: again ? await hashElsewhere(seed, until) : undefined,
     memory,
   }
 }
