@@ -80,8 +80,15 @@ test('a failing plan is cut down to what it takes to fail', async () => {
   }
   const small = await shrink(plan, failure, 10_000, perform)
   assert.equal(small.plan.faults, [first, last])
-  assert.is(small.plan.agents.length, 1)
-  assert.is(small.plan.frameworks.length, 1)
+  assert.is(small.plan.masters.length, 1)
+  assert.equal(
+    small.plan.agents.map(({ offsetMs, speed }) => [offsetMs, speed]),
+    [[0, 1]],
+  )
+  assert.equal(
+    small.plan.frameworks.map(({ tasks }) => tasks),
+    [0],
+  )
   assert.is(small.plan.weather.drop, 0)
 })
 
@@ -97,6 +104,16 @@ test('of a failing plan only what comes before the failure is kept', async () =>
   assert.ok(plan.faults.length > 2)
   assert.is(seen[0]?.faults.length, 2)
   assert.ok(seen.every(({ chaosMs }) => chaosMs === end))
+})
+
+test('of a plan that fails after the chaos as much is left as it takes', async () => {
+  const plan = drawPlan('8')
+  const failure = { rule: 'L', reason: 'it needs ten seconds', atMs: 200_000, phase: 'heal' }
+  const small = await shrink(plan, failure, 10_000, async ({ chaosMs }) => ({
+    failure: chaosMs >= 10_000 ? failure : undefined,
+  }))
+  assert.ok(plan.chaosMs > 30_000)
+  assert.ok(small.plan.chaosMs >= 10_000 && small.plan.chaosMs < 15_000)
 })
 
 test('every planted bug has its line in the product, once', () => {
