@@ -1,6 +1,7 @@
 /**
  * The hunt for planted bugs: each mutant lives in a process of its own (`hunter.ts`), which runs seeds until
- * one breaks a rule. A seed that breaks one without the mutant finds nothing. Spec: simulation.md §13.
+ * one breaks a rule. A seed that breaks one without the mutant finds nothing. A mutant that has a plan is
+ * looked for in that, and nowhere else. Spec: simulation.md §13.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,12 +9,19 @@ import { join } from 'node:path'
 import { drawPlan } from './draw.ts'
 import type { Sighting } from './hunter.ts'
 import { interruptedCode } from './interruption.ts'
-import { type Finding, type Mutant, median, readMutants, recordFindings } from './mutants.ts'
+import {
+  type Finding,
+  findMutant,
+  type Mutant,
+  median,
+  planting,
+  readMutants,
+  recordFindings,
+  type SeedFinding,
+  seedsOf,
+} from './mutants.ts'
 import { Progress } from './progress.ts'
 import { run } from './run.ts'
-
-/** Tells `mutate.mjs` which mutant to make. */
-const mutantVariable = 'MESETA_MUTANT'
 
 /** A mutant that has run this long within one seed, by the wall clock, hangs. */
 const hangMs = 600_000
@@ -63,40 +71,53 @@ export async function huntMutants(options: HuntOptions): Promise<number> {
   await (signal === undefined ? all : Promise.race([all, once(signal, 'abort')]))
   const isInterrupted = signal?.aborted ?? false
   if (isInterrupted) progress.clear()
-  const seeds = Object.values(found).map((finding) => finding.seeds)
+  const findings = Object.values(found)
+  const seeds = seedsOf(findings)
   process.stdout.write(
-    `${isInterrupted ? 'interrupted; ' : ''}${seeds.length} of ${chosen.length} found, median ${median(seeds)} seeds, at most ${Math.max(0, ...seeds)}\n`,
+    `${isInterrupted ? 'interrupted; ' : ''}${findings.length} of ${chosen.length} found, ${findings.length - seeds.length} in their plans, by seeds median ${median(seeds)}, at most ${Math.max(0, ...seeds)}\n`,
   )
   if (isInterrupted) return interruptedCode
-  return seeds.length === chosen.length ? 0 : 1
+  return findings.length === chosen.length ? 0 : 1
 }
 
 function choose(names: readonly string[]): readonly Mutant[] {
-  const all = readMutants()
-  const known = new Set(all.map(({ name }) => name))
-  const unknown = names.find((name) => !known.has(name))
-  if (unknown !== undefined)
-    throw new RangeError(`no mutant is called '${unknown}'; there are: ${[...known].join(', ')}`)
-  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
+  return names.length === 0 ? readMutants() : names.map(findMutant)
 }
 
 function renderOutcome(outcome: Finding | Miss): string {
   if (typeof outcome === 'string') return `NOT found: ${outcome}`
+  if ('plan' in outcome) return `its plan ${outcome.rule}`
   const { seeds, rule, seed } = outcome
   return `${String(seeds).padStart(3)} ${seeds === 1 ? 'seed ' : 'seeds'} ${rule} (seed ${seed})`
 }
 
+type Range = Pick<HuntOptions, 'from' | 'seeds' | 'signal'>
+
+async function hunt(mutant: Mutant, range: Range): Promise<Finding | Miss> {
+  const { plan } = mutant
+  if (plan === undefined) return huntSeeds(mutant, range)
+  const last = await look(mutant, ['plan', plan], () => plan, range.signal)
+  if (typeof last === 'string') return last
+  if (last.rule !== undefined) return { plan, rule: last.rule }
+  const other = await huntSeeds(mutant, range)
+  const where = typeof other === 'string' ? `nor ${other}` : `but by seed ${other.seed}`
+  return `in its plan ${plan}, ${where}`
+}
+
 /** Runs the seeds from `from` on, until one finds the mutant. */
-export async function hunt(
+export async function huntSeeds(
   mutant: Mutant,
-  { from, seeds, signal }: Pick<HuntOptions, 'from' | 'seeds' | 'signal'>,
-): Promise<Finding | Miss> {
+  { from, seeds, signal }: Range,
+): Promise<SeedFinding | Miss> {
   const end = from + seeds
   const ill: number[] = []
   for (let next = from; next < end; ) {
-    const last = await look(mutant, next, end, signal)
+    const label = ({ seed }: Sighting) => `seed ${seed} of ${end - 1}`
+    const task = ['seeds', String(next), String(end)]
+    const last = await look(mutant, task, label, signal)
     if (typeof last === 'string') return last
-    const { seed, rule } = last
+    const { rule } = last
+    const seed = Number(last.seed)
     if (rule === undefined) break
     if (!(await failsAnyway(seed))) return { from, seed, seeds: seed - from + 1, rule }
     ill.push(seed)
@@ -106,21 +127,16 @@ export async function hunt(
   return `in ${seeds} seeds${doubt}`
 }
 
-/** Runs the mutant until a seed breaks a rule; gives back the last one. */
+/** Runs a hunter until it ends; gives back the last that it saw. */
 function look(
   mutant: Mutant,
-  from: number,
-  end: number,
-  signal?: AbortSignal,
+  task: readonly string[],
+  label: (sighting: Sighting) => string,
+  signal: AbortSignal | undefined,
 ): Promise<Sighting | Miss> {
-  const here = import.meta.dirname
   return new Promise((resolve) => {
-    const child = fork(join(here, 'hunter.ts'), [String(from), String(end)], {
-      env: { ...process.env, [mutantVariable]: JSON.stringify(mutant) },
-      execArgv: [
-        '--max-semi-space-size=32',
-        ...['--import', join(here, 'mutate.mjs'), '--import', 'tsx'],
-      ],
+    const child = fork(join(import.meta.dirname, 'hunter.ts'), task, {
+      ...planting(mutant),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     let errors = ''
@@ -134,13 +150,13 @@ function look(
     child.on('message', (sighting: Sighting) => {
       last = sighting
       hang.refresh()
-      progress.tell(`${mutant.name}: seed ${sighting.seed} of ${end - 1}`)
+      progress.tell(`${mutant.name}: ${label(sighting)}`)
     })
     child.on('close', (code, by) => {
       clearTimeout(hang)
       signal?.removeEventListener('abort', kill)
       if (code === 0 && last !== undefined) resolve(last)
-      else resolve(`it ended with ${by ?? code} after seed ${last?.seed ?? from - 1} ${errors}`)
+      else resolve(`it ended with ${by ?? code} after seed ${last?.seed ?? 'none'} ${errors}`)
     })
   })
 }

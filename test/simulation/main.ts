@@ -3,13 +3,14 @@
  * broken, 1 after a broken rule, 2 if something that must happen did not, 3 if two runs of one seed
  * differ, 64 for bad usage, 130 if it was interrupted. Guide: docs/simulation.md. Spec: simulation.md §12-14.
  */
+import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { type CampaignOptions, campaign } from './campaign.ts'
 import { drawPlan } from './draw.ts'
-import { type HuntOptions, huntMutants } from './hunt.ts'
+import { huntMutants } from './hunt.ts'
 import { interruption } from './interruption.ts'
 import { readPlan } from './kept-plans.ts'
-import { seedsMax } from './mutants.ts'
+import { findMutant, isPlanted, planting, seedsMax } from './mutants.ts'
 import type { Plan } from './plan.ts'
 import { codeOf, renderFailure, renderSummary, Summary } from './report.ts'
 import { run } from './run.ts'
@@ -19,6 +20,7 @@ const usage = `npm run simulate -- --seed S [--until SECONDS] [--trace full] [--
 npm run simulate -- [--seeds N | --minutes M | --hours H] [--calm | --storm] [--until SECONDS]
                     [--from SEED] [--jobs N] [--json]
 npm run simulate -- --plan NAME|FILE [--until SECONDS] [--trace full] [--no-shrink]
+npm run simulate -- --mutant NAME (--seed S | --plan NAME|FILE) ...
 npm run simulate -- --mutants [--seeds N] [--from SEED] [--jobs N] [--record] [NAME...]
 `
 const usageCode = 64
@@ -33,21 +35,31 @@ async function main(): Promise<number> {
     process.stderr.write(`${settings}\n`)
     return usageCode
   }
-  const { plan, seed, seeds, json, mutants, help } = settings
+  const { plan, seed, seeds, json, mutant, mutants, help } = settings
   if (help) {
     process.stdout.write(usage)
     return 0
   }
+  if (mutant !== undefined && !isPlanted()) return usable(() => withMutant(mutant))
   if (plan !== undefined) return one(readPlan(plan), settings)
   if (seed !== undefined) return one(drawPlan(seed), settings)
   const signal = interruption()
-  if (mutants) return hunt({ ...settings, seeds: seeds ?? seedsMax, signal })
+  if (mutants) return usable(() => huntMutants({ ...settings, seeds: seeds ?? seedsMax, signal }))
   return many({ ...settings, signal }, json)
 }
 
-async function hunt(options: HuntOptions): Promise<number> {
+/** This command once more, in a process with the mutant in it: exit code. */
+async function withMutant(name: string): Promise<number> {
+  const { env, execArgv } = planting(findMutant(name))
+  const args = [...execArgv, ...process.argv.slice(1)]
+  const child = spawn(process.execPath, args, { env, stdio: 'inherit' })
+  return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)))
+}
+
+/** Runs what refuses unknown names. */
+async function usable(act: () => Promise<number>): Promise<number> {
   try {
-    return await huntMutants(options)
+    return await act()
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     process.stderr.write(`${error.message}\n`)
@@ -74,12 +86,15 @@ function readSettings() {
         plan: text,
         json: flag,
         help: flag,
+        mutant: text,
         mutants: flag,
         jobs: text,
         record: flag,
         'no-shrink': flag,
       },
     })
+    if (values.mutant !== undefined && (values.seed ?? values.plan) === undefined)
+      return '--mutant is for one --seed or --plan'
     if (values.calm && values.storm) return '--calm and --storm ask for different worlds'
     if (values.trace !== undefined && values.trace !== 'full') return '--trace can only be full'
     return {
