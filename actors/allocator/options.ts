@@ -1,4 +1,5 @@
 /** What an operator may say about allocation, with Mesos' defaults. Spec: allocator.md §11. */
+import { MesetaError } from '../../protocol/errors.ts'
 import { parseQuantities } from '../../src/resources/index.ts'
 import type { ResourceNames } from './bundle.ts'
 import type { Settings } from './cluster.ts'
@@ -67,6 +68,8 @@ function parseMinimums(text: string): Array<ReadonlyMap<string, number>> {
     .map((item) => {
       const quantities = parseQuantities(item)
       if (quantities.ok) return quantities.value
-      throw new Error(`minAllocatableResources: ${quantities.error.message}`)
+      throw new MesetaError('USAGE', {
+        problem: `min_allocatable_resources: ${quantities.error.message}`,
+      })
     })
 }

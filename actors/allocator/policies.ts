@@ -2,6 +2,7 @@
  * Policies: in which order siblings of the share tree are served, be they roles or frameworks of one
  * role. A policy of one's own is a module whose default export is a `Policy`. Spec: allocator.md §4.
  */
+import { MesetaError } from '../../protocol/errors.ts'
 
 /**
  * Least rank first; ties go to the smaller `tie`, then to who has had fewer allocations, then by name.
@@ -51,18 +52,31 @@ const builtIn: ReadonlyMap<string, Policy> = new Map(
 /**
  * The policy called `name`, or the default export of the module with that absolute path, URL or
  * package name.
- * @throws Error saying what is wrong with the module
+ * @throws MesetaError USAGE saying what is wrong with the module
  */
 export async function loadPolicy(name: string): Promise<Policy> {
   const known = builtIn.get(name)
   if (known !== undefined) return known
-  const loaded = (await import(name)) as { readonly default?: unknown }
+  const loaded = await importPolicy(name)
   if (!isPolicy(loaded.default)) {
-    throw new Error(
-      `allocator policy '${name}': the default export must be {name, order: 'ranked', rank} or {name, order: 'drawn'}`,
+    throw wrong(
+      name,
+      "the default export must be {name, order: 'ranked', rank} or {name, order: 'drawn'}",
     )
   }
   return loaded.default
+}
+
+async function importPolicy(name: string): Promise<{ readonly default?: unknown }> {
+  try {
+    return (await import(name)) as { readonly default?: unknown }
+  } catch (error) {
+    throw wrong(name, (error as Error).message, { cause: error })
+  }
+}
+
+function wrong(name: string, why: string, options?: ErrorOptions): MesetaError {
+  return new MesetaError('USAGE', { problem: `allocator policy '${name}': ${why}` }, options)
 }
 
 function isPolicy(value: unknown): value is Policy {

@@ -8,6 +8,7 @@
  * @example
  * children: [log({ path: '/var/lib/meseta/log', node: 'a', replicas: ['a', 'b', 'c'] })]
  */
+import { MesetaError } from '../../protocol/errors.ts'
 import { replicaMessages } from '../../protocol/log.ts'
 import { type ChildSpec, child, statechart, supervisor } from '../../src/runtime/index.ts'
 import { catchingUp } from './catching-up.ts'
@@ -47,15 +48,15 @@ export interface LogOptions {
 
 /**
  * The child spec of a node's part of a log.
- * @throws Error saying what is wrong with the replicas or the quorum
+ * @throws MesetaError USAGE saying what is wrong with the replicas or the quorum
  */
 export function log(options: LogOptions): ChildSpec {
   const { path, node, id = 'log', autoInitialize = true, leaseMs = 0 } = options
   const ensemble = ensembleOf(options.replicas, options.quorum)
   if (!ensemble.replicas.includes(node)) {
-    throw new Error(
-      `log: replicas: this node, ${node}, is not among ${ensemble.replicas.join(', ')}`,
-    )
+    const names = ensemble.replicas.join(', ')
+    const problem = `log: replicas: this node, ${node}, is not among ${names}`
+    throw new MesetaError('USAGE', { problem })
   }
   const args: LogArgs = { id, node, path, ensemble, autoInitialize, leaseMs }
   return supervisor(`${id}-supervisor`, [replica(args), writer(args)], {

@@ -10,6 +10,7 @@
  * an ACCEPT counts only if no other one of the round knows a later generation of its giver. These are the
  * crash vectors of Michael et al., "Recovering Shared Objects Without Stable Storage" (DISC 2017).
  */
+import { MesetaError } from '../../protocol/errors.ts'
 import type { Generations } from '../../protocol/log.ts'
 
 export interface Ensemble {
@@ -21,19 +22,23 @@ export interface Ensemble {
 
 /**
  * Without `quorum`, the smallest majority.
- * @throws Error saying what is wrong with the list or the quorum
+ * @throws MesetaError USAGE saying what is wrong with the list or the quorum
  */
 export function ensembleOf(replicas: readonly string[], quorum?: number): Ensemble {
   const size = replicas.length
-  if (size === 0) throw new Error('log: replicas: name at least one node')
-  if (new Set(replicas).size !== size) throw new Error('log: replicas: a node is named twice')
+  if (size === 0) throw wrong('replicas: name at least one node')
+  if (new Set(replicas).size !== size) throw wrong('replicas: a node is named twice')
   const needed = quorum ?? Math.floor(size / 2) + 1
   if (!Number.isInteger(needed) || needed * 2 <= size || needed > size) {
-    throw new Error(
-      `log: quorum: ${needed} of ${size} replicas is not a majority; two quorums must share a replica`,
+    throw wrong(
+      `quorum: ${needed} of ${size} replicas is not a majority; two quorums must share a replica`,
     )
   }
   return { replicas: [...replicas], quorum: needed }
+}
+
+function wrong(problem: string): MesetaError {
+  return new MesetaError('USAGE', { problem: `log: ${problem}` })
 }
 
 /** What a replica said to a request of a round, or that it said nothing. */

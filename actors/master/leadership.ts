@@ -4,6 +4,7 @@
  */
 import { Recover, UpdateWeights } from '../../protocol/allocator.ts'
 import { encode, formatOf } from '../../protocol/codec.ts'
+import { MesetaError } from '../../protocol/errors.ts'
 import type { Leader } from '../../protocol/leader.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { announce } from './events.ts'
@@ -83,7 +84,8 @@ export function parseWeights(pairs: readonly string[]): Map<string, number> {
       const at = pair.lastIndexOf('=')
       const weight = Number(pair.slice(at + 1))
       if (at < 1 || !(weight > 0) || !Number.isFinite(weight)) {
-        throw new Error(`weights: '${pair}' must be ROLE=WEIGHT with a weight above 0`)
+        const problem = `weights: '${pair}' must be ROLE=WEIGHT with a weight above 0`
+        throw new MesetaError('USAGE', { problem })
       }
       return [pair.slice(0, at), weight] as const
     }),

@@ -1,5 +1,6 @@
 /** What an operator may set on a master. Defaults are Mesos' (master.md §17). */
 import Type, { type Static } from 'typebox'
+import { MesetaError } from '../../protocol/errors.ts'
 import type { DomainInfo } from '../../protocol/v1/agent.ts'
 import { formatFault, parseFaultDomain } from '../../src/resources/index.ts'
 import { logSettings } from '../log/index.ts'
@@ -115,11 +116,12 @@ export type MasterOptions = Static<typeof MasterOptions>
 
 /**
  * The fault domain that the master is in.
- * @throws Error if it cannot be read
+ * @throws MesetaError USAGE if it cannot be read
  */
 export function domainOf({ fault_domain }: MasterOptions): DomainInfo | undefined {
   if (fault_domain === '') return undefined
   const parsed = parseFaultDomain(fault_domain)
-  if (!parsed.ok) throw new Error(`fault_domain: ${formatFault(parsed.error)}`)
+  if (!parsed.ok)
+    throw new MesetaError('USAGE', { problem: `fault_domain: ${formatFault(parsed.error)}` })
   return parsed.value
 }

@@ -4,6 +4,7 @@
  * since the last; those that come sooner wait in order, as many as the capacity allows. No turns are saved
  * up. Spec: scheduler-api.md §10, master.md §8.
  */
+import { MesetaError } from '../../protocol/errors.ts'
 import { RateLimits } from '../../protocol/v1/rate-limits.ts'
 import type { Disk } from '../../src/runtime/index.ts'
 
@@ -77,7 +78,7 @@ export function takeTurns<T>(limiter: Limiter<T>, nowMs: number): T[] {
 
 /**
  * Reads the option: Mesos' document as JSON, or the path of a file that holds it; '' sets no limits.
- * @throws Error that names what is wrong
+ * @throws MesetaError USAGE that names what is wrong
  */
 export async function readRateLimits(
   option: string,
@@ -87,7 +88,7 @@ export async function readRateLimits(
   if (text === '' || text.startsWith('{')) return parseRateLimits(text || '{}')
   const path = text.replace(/^file:\/\//, '')
   const data = await disk.readFile(path).catch((error: Error) => {
-    throw new Error(`rate_limits: the file cannot be read: ${error.message}`)
+    throw wrong(`rate_limits: the file cannot be read: ${error.message}`)
   })
   return parseRateLimits(new TextDecoder().decode(data))
 }
@@ -95,7 +96,7 @@ export async function readRateLimits(
 function parseRateLimits(text: string): RateLimits {
   const rates = parseJson(text)
   const problem = RateLimits.check(rates) ?? ratesProblem(rates as RateLimits)
-  if (problem !== undefined) throw new Error(problem)
+  if (problem !== undefined) throw wrong(problem)
   return rates as RateLimits
 }
 
@@ -103,8 +104,12 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new Error(`rate_limits: is no JSON: ${(error as Error).message}`)
+    throw wrong(`rate_limits: is no JSON: ${(error as Error).message}`)
   }
+}
+
+function wrong(problem: string): MesetaError {
+  return new MesetaError('USAGE', { problem })
 }
 
 function ratesProblem({ limits = [], ...rest }: RateLimits): string | undefined {

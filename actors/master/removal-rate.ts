@@ -4,6 +4,7 @@
  * and those that are heard of before their turn are spared, without taking one. With
  * `recovery_agent_removal_limit` a new leader that misses too many leads no longer. Spec: master.md §6.
  */
+import { MesetaError } from '../../protocol/errors.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import type { MasterState } from './state.ts'
 
@@ -59,7 +60,7 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /**
  * Time from one removal to the next, from `10/1mins`: ten a minute; `''` sets no limit.
- * @throws Error if it cannot be read
+ * @throws MesetaError USAGE if it cannot be read
  */
 export function removalIntervalMs(limit: string): number {
   if (limit === '') return 0
@@ -67,15 +68,16 @@ export function removalIntervalMs(limit: string): number {
   const intervalMs = (Number(time) * (UNITS[unit] ?? Number.NaN)) / Number(count)
   if (Number.isFinite(intervalMs) && intervalMs > 0) return intervalMs
   const problem = `'${limit}' must be COUNT/TIME, as in 10/1mins`
-  throw new Error(`agent_removal_rate_limit: ${problem}`)
+  throw new MesetaError('USAGE', { problem: `agent_removal_rate_limit: ${problem}` })
 }
 
 /**
  * A part of the whole, 0 to 1, from `50%`.
- * @throws Error if it cannot be read
+ * @throws MesetaError USAGE if it cannot be read
  */
 export function parsePercent(limit: string): number {
   const percent = /^\d+(\.\d+)?%$/.test(limit) ? Number.parseFloat(limit) : Number.NaN
   if (percent <= 100) return percent / 100
-  throw new Error(`recovery_agent_removal_limit: '${limit}' must be 0% to 100%`)
+  const problem = `recovery_agent_removal_limit: '${limit}' must be 0% to 100%`
+  throw new MesetaError('USAGE', { problem })
 }

@@ -1,9 +1,16 @@
 /** Hosting a module on a node of this process: what `start` does, and `up` without a broker. */
 import { hostname } from 'node:os'
 import type { Static, TObject } from 'typebox'
-import { describe, type Node, type NodeModule, type Ports, startNode } from '../runtime/index.ts'
+import {
+  type ChildSpec,
+  describe,
+  type Node,
+  type NodeModule,
+  type Ports,
+  startNode,
+} from '../runtime/index.ts'
 import { type Log, type Transport, TransportError } from '../runtime/ports.ts'
-import { CommandError } from './errors.ts'
+import { CommandError, codeOf, usage } from './errors.ts'
 
 export interface HostOptions {
   readonly module: NodeModule
@@ -20,14 +27,30 @@ export interface HostedNode {
   readonly failed: Promise<string>
 }
 
-/** Starts the module's children on a node. @throws CommandError START_FAILED with the module's sentence */
-export async function hostModule({
+/**
+ * What the module has a node start. Most of what can be wrong with options shows here, without a broker.
+ * @throws CommandError with the module's sentence: USAGE if the options are wrong, else START_FAILED
+ */
+export async function childrenOf({
   module,
   options,
   name,
   cluster,
   ports,
-}: HostOptions): Promise<HostedNode> {
+}: HostOptions): Promise<readonly ChildSpec[]> {
+  try {
+    return await module.children(options, { ports, cluster, node: name })
+  } catch (error) {
+    if (error instanceof Error && codeOf(error) === 'USAGE') throw usage(error.message)
+    throw startFailed(name, error)
+  }
+}
+
+/** Starts the children of a module on a node. @throws CommandError CONNECTION_FAILED, START_FAILED */
+export async function hostModule(
+  { module, options, name, cluster, ports }: HostOptions,
+  children: readonly ChildSpec[],
+): Promise<HostedNode> {
   let fail: (sentence: string) => void = () => {}
   const failed = new Promise<string>((resolve) => {
     fail = resolve
@@ -37,7 +60,7 @@ export async function hostModule({
       name,
       cluster,
       ports,
-      children: await module.children(options, { ports, cluster, node: name }),
+      children,
       ...(module.supervision && { supervision: module.supervision }),
       lanes: module.lanes ?? [],
       ...(module.near && { near: module.near(options, name) }),
@@ -46,17 +69,19 @@ export async function hostModule({
     })
     return { node, failed }
   } catch (error) {
-    if (error instanceof TransportError) {
-      throw new CommandError('CONNECTION_FAILED', error.message)
-    }
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new CommandError(
-      'START_FAILED',
-      `${name} could not start: ${reason}`,
-      'The log above says more; correct the setting or the module that it names.',
-      { cause: error },
-    )
+    throw startFailed(name, error)
   }
+}
+
+function startFailed(name: string, error: unknown): CommandError {
+  if (error instanceof TransportError) return new CommandError('CONNECTION_FAILED', error.message)
+  const reason = error instanceof Error ? error.message : String(error)
+  return new CommandError(
+    'START_FAILED',
+    `${name} could not start: ${reason}`,
+    'The log above says more; correct the setting or the module that it names.',
+    { cause: error },
+  )
 }
 
 /** A transport that says once that it waits, and then waits for the broker as long as it takes. */

@@ -32,7 +32,10 @@ export interface NodeModule<Options extends TObject = TObject> {
    * `MESETA_<NAME>_WORK_DIR` and the key `work_dir` of the section `<name>`.
    */
   readonly options: Options
-  /** What to start. May reject: the sentence is shown to the operator and the node does not start. */
+  /**
+   * What to start, made before the broker is reached. May reject: the sentence is shown to the operator and
+   * the node does not start. An error whose `code` is `USAGE` says that an option is wrong.
+   */
   readonly children: (
     options: Static<Options>,
     context: HostContext,

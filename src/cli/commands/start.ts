@@ -9,7 +9,7 @@ import { checkKeys } from '../config-file.ts'
 import { checkCluster, connectCluster, transportOf } from '../connection.ts'
 import { CommandError, codeOf, exitCodes, usage } from '../errors.ts'
 import { boundHeap } from '../heap.ts'
-import { defaultNodeName, hostModule, patientTransport } from '../host.ts'
+import { childrenOf, defaultNodeName, hostModule, patientTransport } from '../host.ts'
 import { loadModule } from '../modules.ts'
 import { resolveSettings, section } from '../settings.ts'
 import { connectionSettings, logSettings } from '../shared-settings.ts'
@@ -104,10 +104,14 @@ async function serve(
   const transport = patientTransport(transportOf(settings), transportOf(settings, patienceMs), log)
   const ending = endOfProcess()
   const ports = systemPorts({ transport, log })
-  const starting = refuseDuplicate(transport, cluster, name).then(() =>
-    hostModule({ module, options, name, cluster, ports }),
-  )
-  const hosted = await Promise.race([starting, ending])
+  const hosting = { module, options, name, cluster, ports }
+  const start = async () => {
+    // First, so that a wrong option is told at once, even if there is no broker yet.
+    const children = await childrenOf(hosting)
+    await refuseDuplicate(transport, cluster, name)
+    return hostModule(hosting, children)
+  }
+  const hosted = await Promise.race([start(), ending])
   if (typeof hosted === 'string') return exitCodes.ok
   log.write('info', `${name} is up`, { module: module.name, cluster, pid: process.pid })
   process.send?.({ type: 'ready' })

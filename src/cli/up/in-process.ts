@@ -12,7 +12,7 @@ import { pinoLog } from '../../runtime/ports/pino-log.ts'
 import type { LogLevel } from '../../runtime/ports.ts'
 import { memoryBroker } from '../../transport/memory.ts'
 import { type ClusterClient, connectCluster } from '../connection.ts'
-import { hostModule } from '../host.ts'
+import { childrenOf, hostModule } from '../host.ts'
 import { loadModule } from '../modules.ts'
 import { resolveSettings, section } from '../settings.ts'
 import type { ClusterOptions } from './cluster.ts'
@@ -67,7 +67,8 @@ export class InProcessCluster {
       file: undefined,
     })
     const ports = this.ports(name)
-    const { node } = await hostModule({ module, options, name, cluster, ports })
+    const hosting = { module, options, name, cluster, ports }
+    const { node } = await hostModule(hosting, await childrenOf(hosting))
     this.#nodes.push({ node, ports })
   }
 

@@ -29,7 +29,7 @@ test('a minimum of several things needs all of them', () => {
 })
 
 test('minimums that cannot be read are refused by name', () => {
-  assert.throws(() => books({ minAllocatableResources: 'cpus=1' }), /minAllocatableResources/)
+  assert.throws(() => books({ minAllocatableResources: 'cpus=1' }), /min_allocatable_resources/)
 })
 
 test('a framework may ask for more or for less in a role, and change its mind', () => {
