@@ -1,5 +1,5 @@
 /**
- * Planted bugs (`mutants.json`): one place of the product is changed while it is loaded (`mutate.mjs`), as
+ * Planted bugs (`mutants.json`): a place of the product is changed while it is loaded (`mutate.mjs`), as
  * by a mistake that somebody could make, or that was made: then it undoes what repaired it, and has the plan
  * that shows it. Nothing in the product knows of it. `mutants-found.json` is the record of the last hunt
  * (`hunt.ts`). Spec: simulation.md §13.
@@ -7,13 +7,19 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-export interface Mutant {
-  readonly name: string
+/** What stands at one place of the product, and what shall stand there. */
+export interface Change {
   /** Path from the project's root. */
   readonly file: string
   /** Stands once in the file. */
   readonly find: string
   readonly replace: string
+}
+
+export interface Mutant extends Change {
+  readonly name: string
+  /** Other places that the mistake takes. */
+  readonly also?: readonly Change[]
   /** The kept plan that was made small with this mutant planted. */
   readonly plan?: string
 }
@@ -59,7 +65,7 @@ export function findMutant(name: string): Mutant {
 /** How a process of TypeScript is started with a mutant in it. */
 export function planting(mutant: Mutant): { env: NodeJS.ProcessEnv; execArgv: string[] } {
   return {
-    env: { ...process.env, [mutantVariable]: JSON.stringify(mutant) },
+    env: { ...process.env, [mutantVariable]: JSON.stringify(changesOf(mutant)) },
     execArgv: [
       '--max-semi-space-size=32',
       ...['--import', join(import.meta.dirname, 'mutate.mjs'), '--import', 'tsx'],
@@ -70,6 +76,10 @@ export function planting(mutant: Mutant): { env: NodeJS.ProcessEnv; execArgv: st
 /** Whether this process was started with one. */
 export function isPlanted(): boolean {
   return mutantVariable in process.env
+}
+
+export function changesOf(mutant: Mutant): readonly Change[] {
+  return [mutant, ...(mutant.also ?? [])]
 }
 
 /** By name of the mutant. */

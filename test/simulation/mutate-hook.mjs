@@ -1,14 +1,19 @@
-/** The loader of `mutate.mjs`: hands out the changed source of one module. */
-let mutant = { file: '', find: '', replace: '' }
+/** The loader of `mutate.mjs`: hands out the changed source of some modules. */
+let changes = []
 
 export function initialize(data) {
-  mutant = data
+  changes = data
 }
 
 export async function load(url, context, next) {
   const loaded = await next(url, context)
-  if (!url.split('?')[0].endsWith(`/${mutant.file}`)) return loaded
-  const source = Buffer.from(loaded.source).toString()
-  if (!source.includes(mutant.find)) throw new Error(`${mutant.file} does not hold ${mutant.find}`)
-  return { ...loaded, source: source.replace(mutant.find, () => mutant.replace) }
+  const path = url.split('?')[0]
+  const own = changes.filter(({ file }) => path.endsWith(`/${file}`))
+  if (own.length === 0) return loaded
+  return { ...loaded, source: own.reduce(changed, Buffer.from(loaded.source).toString()) }
+}
+
+function changed(source, { file, find, replace }) {
+  if (!source.includes(find)) throw new Error(`${file} does not hold ${find}`)
+  return source.replace(find, () => replace)
 }
