@@ -148,6 +148,11 @@ test('every planted bug has been found in its plan, or in as few seeds as it tak
   assert.ok(Math.max(...seeds) <= seedsMax, `at most ${Math.max(...seeds)}`)
 })
 
+test('every kept plan belongs to a planted bug', () => {
+  const plans = readMutants().flatMap(({ plan }) => plan ?? [])
+  assert.equal(plans.sort(), keptPlans())
+})
+
 test('the hunt finds a planted bug, and no bug where none is', { timeoutMs: 120_000 }, async () => {
   const bug = readMutants().find(({ name }) => name === 'quorum off by one')
   assert.ok(bug)
