@@ -3,7 +3,8 @@
  * check, and its entry in the AsyncAPI document. Style guide §3.
  */
 import type { Static, TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Build } from 'typebox/schema'
+import { Errors } from 'typebox/value'
 
 /** Says what is wrong with a value in one sentence that names the place, or undefined if nothing is. */
 export type Check = (value: unknown) => string | undefined
@@ -62,11 +63,12 @@ export function document<Body extends TSchema>(name: string, body: Body): Docume
 
 /** The check of a schema, compiled when first used. `name` begins its sentences. */
 export function checker(name: string, schema: TSchema): Check {
-  let validator: { Check(value: unknown): boolean; Errors(value: unknown): Problem[] } | undefined
+  // Not a `Validator`: that keeps the pieces of its code as well, 6 MB for our messages.
+  let compiled: { Check(value: unknown): boolean } | undefined
   return (value) => {
-    validator ??= Compile(schema)
-    if (validator.Check(value)) return undefined
-    const [problem] = validator.Errors(value)
+    compiled ??= Build(schema).Evaluate()
+    if (compiled.Check(value)) return undefined
+    const [problem]: Problem[] = Errors(schema, value)
     return problem ? sentence(name, problem) : `${name}: is not valid`
   }
 }
