@@ -11,7 +11,7 @@ export interface Memory {
   /** Its id. */
   readonly process: number
   readonly residentBytes: number
-  /** What is left when its garbage is collected; absent where that is not asked for. */
+  /** See `measureLiveBytes`; absent where it was not looked at. */
   readonly liveBytes?: number
 }
 
@@ -56,7 +56,7 @@ export class Summary {
     const rule = result.failure?.rule
     if (rule !== undefined) this.failed[rule] = (this.failed[rule] ?? 0) + 1
     this.#memoryBytes = Math.max(this.#memoryBytes, residentBytes)
-    if (liveBytes !== undefined) this.#growth.add(process, liveBytes)
+    this.#growth.add(process, liveBytes)
   }
 
   get runs(): number {

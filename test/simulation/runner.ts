@@ -1,5 +1,6 @@
 /** One process of a campaign: runs the seeds that its parent names, and ends with it. */
 import { drawPlan } from './draw.ts'
+import { lookEvery, measureLiveBytes } from './growth.ts'
 import { ignoreInterruptions } from './interruption.ts'
 import { codeOf, type Memory, renderFailure } from './report.ts'
 import { type Result, run } from './run.ts'
@@ -17,6 +18,9 @@ export interface Answer {
   readonly failure: { readonly text: string; readonly code: number } | undefined
   readonly memory: Memory
 }
+
+/** How many have been run. */
+let worlds = 0
 
 ignoreInterruptions()
 process.on('disconnect', () => process.exit())
@@ -36,10 +40,11 @@ async function answer({ seed, until }: Order): Promise<Answer> {
   }
 }
 
-/** Its garbage is collected, for which the process must have been started with `--expose-gc`. */
+/** Collects the garbage, for which the process must have been started with `--expose-gc`. */
 function measureMemory(): Memory {
   const residentBytes = process.memoryUsage.rss()
   globalThis.gc?.()
-  const { heapUsed, external } = process.memoryUsage()
-  return { process: process.pid, residentBytes, liveBytes: heapUsed + external }
+  const isLook = ++worlds % lookEvery === 0
+  const memory = { process: process.pid, residentBytes }
+  return isLook ? { ...memory, liveBytes: measureLiveBytes() } : memory
 }
