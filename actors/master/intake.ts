@@ -1,10 +1,11 @@
 /**
  * The intakes: the doors through which frameworks and operators come to a leading master, two children of
- * it, each with a lane of its own to the broker: an operator's question waits behind no framework's calls.
- * An intake listens on its subject, lets frameworks wait that call faster than their rate allows, keeps what
- * arrives in a queue that is fair among senders, and hands the master one small batch at a time; so a flood
- * of calls fills this actor's bounds and never the mailbox in which agents and allocations arrive. When one
- * is lost the master goes with it.
+ * it, each with a lane of its own to the broker. What operators ask is urgent besides: it waits neither
+ * behind the calls of frameworks nor behind what else the master has to do. An intake listens on its subject,
+ * lets frameworks wait that call faster than their rate allows, keeps what arrives in a queue that is fair
+ * among senders, and hands the master one small batch at a time; so a flood of calls fills this actor's
+ * bounds and never the mailbox in which agents and allocations arrive. When one is lost the master goes with
+ * it.
  *
  * Nothing is decoded here. What does not fit is refused with RATE_LIMITED where an answer is awaited; of the
  * rest the master is told. Calls are counted by principal (tally.ts).
@@ -56,6 +57,7 @@ interface IntakeArgs {
 interface State {
   readonly master: Pid
   readonly subjects: Subjects
+  /** Where urgent calls come in. */
   readonly lane: string | undefined
   readonly queue: FairQueue<Arrival>
   readonly limiters: Limiters<Arrival>
@@ -108,7 +110,8 @@ const behaviour = table<State, typeof messages, IntakeArgs>({
       busy: false,
     }
     const subject = from === 'operators' ? names.masterCall : names.frameworkCalls
-    cx.subscribe(subject, (delivery) => receive(state, delivery, cx), { lane })
+    const urgent = lane !== undefined
+    cx.subscribe(subject, (delivery) => receive(state, delivery, cx), { lane, urgent })
     return state
   },
   handlers: {
@@ -242,7 +245,7 @@ function serve(state: State, cx: Context): void {
   state.busy = arrivals.length > 0
   if (!state.busy) return
   const calls = arrivals.map(({ call }) => call)
-  const options = { timeoutMs: BATCH_TIMEOUT_MS }
+  const options = { timeoutMs: BATCH_TIMEOUT_MS, urgent: state.lane !== undefined }
   cx.ask(state.master, Calls, { calls }, options, (outcome) => {
     for (const { tally } of arrivals) if (outcome.ok && tally !== undefined) tally.processed++
     serve(state, cx)

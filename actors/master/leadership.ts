@@ -30,7 +30,7 @@ export function lead(state: MasterState, cx: Context): void {
     ({ data, reply }) => {
       if (reply !== undefined) cx.publish(reply, answer(data), { lane: CONTROL })
     },
-    { lane: CONTROL },
+    { lane: CONTROL, urgent: true },
   )
   listenForSilence(state, cx)
   openIntakes(state.options.max_queued_calls_per_framework, state.rates, cx)

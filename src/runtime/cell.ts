@@ -8,11 +8,11 @@ import type { ReplyTo } from './context.ts'
 import { call, type Envelope, type Outcome, REPLY } from './envelope.ts'
 import type { ExitReason } from './exit.ts'
 import type { Link } from './links.ts'
+import { Mailbox } from './mailbox.ts'
 import { Meter } from './meter.ts'
 import type { Node } from './node.ts'
 import type { Pid } from './pid.ts'
 import { Recorder } from './recorder.ts'
-import { Ring } from './ring.ts'
 
 const MAILBOX_MAX = 100_000
 
@@ -39,11 +39,13 @@ export class Cell extends Recorder {
   readonly mailboxMax: number
   /** Its own, or that of whoever spawned it. */
   readonly fencedBy: string | undefined
-  readonly mailbox = new Ring<Envelope>()
+  readonly mailbox = new Mailbox()
 
   phase: CellPhase = 'active'
   /** In the run queue. */
   queued = false
+  /** In the run queue for its urgent messages. */
+  queuedUrgent = false
   /** How often its supervisor has restarted this id. */
   readonly restarts: number
   handled = 0

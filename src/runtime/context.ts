@@ -14,6 +14,8 @@ export interface RawSubscribe {
   readonly queue?: string | undefined
   /** One of the node's `lanes`. */
   readonly lane?: string | undefined
+  /** Its turns go before those of what is not urgent. For a few short ones. */
+  readonly urgent?: boolean | undefined
 }
 
 export interface RawPublish {
@@ -27,11 +29,15 @@ export interface RawPublish {
 export interface ReplyTo {
   readonly to: Pid
   readonly ask: number
+  /** As the request was. */
+  readonly urgent?: boolean
 }
 
 export interface AskOptions {
   /** Default 5000. After it the outcome is TIMEOUT and a late answer is dropped. */
   readonly timeoutMs?: number
+  /** On its way to an actor of the same node and back it goes before what is not urgent. */
+  readonly urgent?: boolean | undefined
 }
 
 export interface Context {

@@ -24,6 +24,8 @@ export class Envelope {
   readonly wire: Uint8Array | undefined
   /** Whether it came from another node, so that its body is to be checked. */
   readonly remote: boolean
+  /** Whether it goes before those that are not. */
+  readonly urgent: boolean
 
   constructor(
     type: string,
@@ -33,6 +35,7 @@ export class Envelope {
     ask: number,
     wire?: Uint8Array,
     remote = false,
+    urgent = false,
   ) {
     this.type = type
     this.body = body
@@ -41,12 +44,13 @@ export class Envelope {
     this.ask = ask
     this.wire = wire
     this.remote = remote
+    this.urgent = urgent
   }
 }
 
 /** A turn of `to`: a function of the runtime, a timer or a job. */
-export function call(run: () => void, to: Pid): Envelope {
-  return new Envelope(CALL, run, '' as Pid, to, 0)
+export function call(run: () => void, to: Pid, urgent = false): Envelope {
+  return new Envelope(CALL, run, '' as Pid, to, 0, undefined, false, urgent)
 }
 
 /** How an ask ended. */

@@ -7,7 +7,7 @@ import type { Clock, Delivery } from './ports.ts'
 import { Ring } from './ring.ts'
 
 /** Decoding in one round of the event loop. */
-const ROUND_MS = 4
+const ROUND_MS = 2
 /** What may wait; beyond it decoding goes on at once, and the sockets wait. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024
 

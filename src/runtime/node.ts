@@ -142,7 +142,7 @@ export class Node {
     this.#runQueue = new RunQueue({
       clock,
       decider,
-      serve: (cell, messages) => this.#serve(cell, messages),
+      serve: (cell, messages, urgent) => this.#serve(cell, messages, urgent),
       afterSlice: () => this.#afterSlice(),
     })
     this.inlet = new Inlet({
@@ -295,9 +295,17 @@ export class Node {
   }
 
   /** Makes the envelope of a message: a copy for a local actor, bytes for a remote one. */
-  seal(type: string, body: unknown, from: Pid, to: Pid, ask: number): Envelope {
+  seal(
+    type: string,
+    body: unknown,
+    from: Pid,
+    to: Pid,
+    ask: number,
+    urgent: boolean | undefined = false,
+  ): Envelope {
     const target = parsePid(to)
-    if (target.node === this.name) return new Envelope(type, copy(body), from, to, ask)
+    if (target.node === this.name)
+      return new Envelope(type, copy(body), from, to, ask, undefined, false, urgent)
     const { incarnation } = this.peers.addressed(to)
     const wire = encodeEnvelope(type, from, to, ask, body, incarnation)
     if (wire.length > FRAME_BYTES_MAX) {
@@ -365,19 +373,19 @@ export class Node {
   enqueue(cell: Cell, envelope: Envelope): void {
     if (cell.phase === 'dead') return
     cell.mailbox.push(envelope)
-    this.#runQueue.wake(cell)
+    this.#runQueue.wake(cell, envelope.urgent)
   }
 
-  /** Puts an envelope before all others. */
+  /** Puts an envelope before all others that are not urgent. */
   enqueueFirst(cell: Cell, envelope: Envelope): void {
     cell.mailbox.unshift(envelope)
-    this.#runQueue.wake(cell)
+    this.#runQueue.wake(cell, false)
   }
 
   /** Runs a function as a turn of the cell. With `bounded`, false if its mailbox is full. */
-  call(cell: Cell, run: () => void, bounded = false): boolean {
+  call(cell: Cell, run: () => void, bounded = false, urgent = false): boolean {
     if (bounded && cell.mailbox.size >= cell.mailboxMax) return false
-    this.enqueue(cell, call(run, cell.self))
+    this.enqueue(cell, call(run, cell.self, urgent))
     return true
   }
 
@@ -410,10 +418,10 @@ export class Node {
   }
 
   /** Serves one cell. Returns how many messages it served. */
-  #serve(cell: Cell, messages: number): number {
+  #serve(cell: Cell, messages: number, urgent: boolean): number {
     let served = 0
     while (served < messages && cell.phase !== 'dead') {
-      const envelope = cell.mailbox.shift()
+      const envelope = cell.mailbox.shift(urgent)
       if (envelope === undefined) break
       served++
       if (this.isFenced(cell)) {

@@ -171,7 +171,7 @@ export abstract class Recorder implements RuntimeContext {
     const current = this.current
     return current === undefined || current.ask === 0
       ? undefined
-      : { to: current.from, ask: current.ask }
+      : { to: current.from, ask: current.ask, ...(current.urgent && { urgent: true }) }
   }
 
   answer(held: ReplyTo | undefined, body: unknown): void {
@@ -184,7 +184,8 @@ export abstract class Recorder implements RuntimeContext {
 
   #respond(held: ReplyTo | undefined, outcome: Outcome<unknown>): void {
     if (held === undefined) return
-    this.#effects.push(this.owner.seal(REPLY, outcome, this.self, held.to, held.ask))
+    const { to, ask, urgent } = held
+    this.#effects.push(this.owner.seal(REPLY, outcome, this.self, to, ask, urgent))
   }
 
   ask<M extends Message>(
@@ -196,7 +197,7 @@ export abstract class Recorder implements RuntimeContext {
   ): void {
     const ask = ++this.#nextAsk
     const timeoutMs = options.timeoutMs ?? ASK_TIMEOUT_MS
-    const envelope = this.owner.seal(message.name, body, this.self, to, ask)
+    const envelope = this.owner.seal(message.name, body, this.self, to, ask, options.urgent)
     this.#effects.push(() => {
       const what = `${message.name} from ${to}`
       const group = this.owner.asksTo(to)
@@ -282,12 +283,13 @@ export abstract class Recorder implements RuntimeContext {
   subscribe(
     subject: string,
     handle: (delivery: Delivery) => void,
-    { queue, lane }: RawSubscribe = {},
+    { queue, lane, urgent = false }: RawSubscribe = {},
   ): void {
     const deliver = ({ subject, reply, noResponders, data }: Delivery) => {
       // Views into the connection's buffer do not outlive the delivery.
       const kept = { subject, reply, noResponders, data: new Uint8Array(data) }
-      if (!this.owner.call(this.cell, () => handle(kept), true)) this.#refuseDelivery(kept, lane)
+      const fits = this.owner.call(this.cell, () => handle(kept), true, urgent)
+      if (!fits) this.#refuseDelivery(kept, lane)
     }
     this.#effects.push(() => {
       this.#subscriptions.get(subject)?.close()

@@ -179,9 +179,9 @@ export class Registry {
     this.#stops.delete(cell)
     node.ports.clock.clearTimeout(stop?.killTimer)
     for (
-      let envelope = cell.mailbox.shift();
+      let envelope = cell.mailbox.take();
       envelope !== undefined;
-      envelope = cell.mailbox.shift()
+      envelope = cell.mailbox.take()
     ) {
       node.undeliverable(envelope)
     }

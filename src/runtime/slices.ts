@@ -6,7 +6,7 @@
 import type { Context } from './context.ts'
 
 /** A slice ends after so many milliseconds: a part of what anybody may have to wait for an answer. */
-const SLICE_MS = 2
+const SLICE_MS = 1
 /** And after so many steps, so that slices are there where time stands still during a turn (simulation). */
 const STEPS_MAX = 4096
 /**

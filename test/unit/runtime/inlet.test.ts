@@ -38,7 +38,7 @@ test('what is decoded quickly is decoded at once', () => {
 })
 
 test('after some milliseconds the rest waits for the next rounds, in order', () => {
-  const { inlet, decoded, scheduled } = inletOf(1)
+  const { inlet, decoded, scheduled } = inletOf(0.5)
   const names = Array.from({ length: 10 }, (_, n) => `f${n}`)
   for (const name of names) inlet.receive(frame(name))
   assert.equal(decoded, names.slice(0, 4))
