@@ -35,8 +35,11 @@ import {
 const PEERS_MAX = 65_536
 /** Peers that are looked at in one turn: some milliseconds of work, however many there are. */
 const BEAT_PEERS_MAX = 500
-/** Incarnations of a peer that are known to be over, so that their late frames are not heard. */
-const FORMER_MAX = 8
+/**
+ * Incarnations of a peer that are known to be over, so that their late frames are not heard: more than it can
+ * have within the time that a frame may be under way, even if its program dies every second.
+ */
+const FORMER_MAX = 64
 
 /** The id on which a node itself is addressed. */
 const NODE_ID = '_node'
