@@ -1,7 +1,7 @@
 /** The air between the hosts: how long messages travel, and which are lost, doubled or out of turn (§4). */
 import { stream } from '../../src/runtime/ports/index.ts'
 import type { Clock, Random } from '../../src/runtime/ports.ts'
-import type { Passing } from '../../src/transport/faults.ts'
+import type { Fault, Passing } from '../../src/transport/faults.ts'
 import type { MemoryBroker } from '../../src/transport/memory.ts'
 import type { Plan, Way } from './plan.ts'
 
@@ -23,12 +23,20 @@ export class Air {
   readonly #cloggedOut = new Map<string, number>()
   readonly #cloggedIn = new Map<string, number>()
   #frozenUntil = 0
+  /** Of messages that come late or changed. */
+  #hits = 0
+  readonly #rules: Fault[] = []
 
   constructor(plan: Plan, clock: Clock) {
     this.#plan = plan
     this.#clock = clock
     this.#latencies = new Draws(plan.seed, 'latency')
     this.#flips = new Draws(plan.seed, 'flip')
+  }
+
+  /** How many messages the weather has lost, doubled, put out of turn, held back or changed. */
+  get harmed(): number {
+    return this.#rules.reduce((sum, { hits }) => sum + hits, this.#hits)
   }
 
   /** What a host says, what is said to it, or both is held for so long, and then comes in order. */
@@ -48,6 +56,7 @@ export class Air {
     const { latencyMs, tail } = this.#plan.weather
     const draw = this.#latencies.of(from, to)
     const isLate = this.isBad && draw.next() < tail
+    if (isLate) this.#hits++
     const usualMs = isLate ? 2000 * draw.next() : latencyMs * (0.5 + draw.next())
     return Math.max(0, this.#heldUntil(from, to) - this.#clock.monotonic()) + usualMs
   }
@@ -64,18 +73,20 @@ export class Air {
       return ({ from, to = '' }: { from: string; to?: string }) =>
         from !== to && draws.of(from, to).next() < rate
     }
-    if (drop > 0) broker.drop(strikes('drop', drop))
+    const rules = this.#rules
+    if (drop > 0) rules.push(broker.drop(strikes('drop', drop)))
     if (duplicate > 0) {
       for (const afterMs of copyMs) {
         const twice = strikes(`duplicate ${afterMs}`, duplicate / copyMs.length)
-        broker.duplicate((passing) => twice(passing) && mayComeTwice(passing), afterMs)
+        rules.push(broker.duplicate((passing) => twice(passing) && mayComeTwice(passing), afterMs))
       }
     }
     // What one client publishes on one subject stays in order (NATS promises that, and clients rely on
     // it); between nodes the frames are numbered, so that there anything may happen.
     const between = strikes('reorder', reorder)
-    if (reorder > 0)
-      broker.delay((passing) => passing.subject.startsWith('meseta.pid.') && between(passing), 50)
+    const isBetween = (passing: Passing) =>
+      passing.subject.startsWith('meseta.pid.') && between(passing)
+    if (reorder > 0) rules.push(broker.delay(isBetween, 50))
   }
 
   /**
@@ -87,6 +98,7 @@ export class Air {
     if (!this.isBad || flip === 0 || !subject.startsWith('meseta.pid.')) return data
     const draw = this.#flips.of('*', to)
     if (draw.next() >= flip) return data
+    this.#hits++
     const changed = new Uint8Array(data)
     const at = draw.int(changed.length)
     changed[at] = (changed[at] ?? 0) ^ (1 << draw.int(8))

@@ -21,6 +21,7 @@ const summed = [
   'startMs',
   'events',
   'faults',
+  'harmed',
   'crashes',
   'launches',
 ] as const
@@ -95,6 +96,7 @@ export class Summary {
       memory_mb: Math.round(this.#memoryBytes / 1e6),
       ...(growth !== undefined && { live_heap: growth }),
       faults: all.faults,
+      messages_harmed: all.harmed,
       leaders: count('leads'),
       ...(brisk.runs > 0 && {
         simulated_minutes_per_cpu_minute_in_chaos: brisk.simulatedMs / brisk.cpuMs,
@@ -123,6 +125,7 @@ function noSums(): Sums {
     startMs: 0,
     events: 0,
     faults: 0,
+    harmed: 0,
     crashes: 0,
     launches: 0,
   }

@@ -44,6 +44,8 @@ export interface Result {
   readonly startMs: number
   readonly pace: Pace
   readonly faults: number
+  /** Messages that the weather has lost, doubled, put out of turn, held back or changed. */
+  readonly harmed: number
   /** Ends of a process by a fault. */
   readonly crashes: number
   readonly launches: number
@@ -94,6 +96,7 @@ export async function run(plan: Plan, { until, print }: RunOptions = {}): Promis
     startMs: progress.startMs,
     pace: plan.pace,
     faults: progress.faults,
+    harmed: cluster.air.harmed,
     crashes: progress.crashes,
     launches: history.tasks.size,
     situations,
