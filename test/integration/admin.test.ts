@@ -7,7 +7,10 @@ import { until } from '../support/wait.ts'
 
 const test = suite('administration')
 const slow = { timeoutMs: 180_000 }
-const cluster = clusterFor(test, { resources: 'cpus:4;mem:1024;disk:1000' })
+const cluster = clusterFor(test, {
+  resources: 'cpus:4;mem:1024;disk:1000',
+  masterFlags: { 'lease-ms': 2000 },
+})
 
 function run(...args: string[]): Promise<Ended> {
   return meseta(args, { MESETA_NATS_URL: cluster().natsUrl })

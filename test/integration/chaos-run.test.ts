@@ -66,7 +66,9 @@ test('nothing is lost or done twice, whatever befalls the cluster', {
   const kinds = networkProblem() === undefined ? 6 : 5
   assert.is(Object.keys(result.faults).length, kinds, output.err)
   assert.ok(result.launched > 200, `only ${result.launched} tasks were launched`)
-  assert.ok((result.tasks.states.TASK_FINISHED ?? 0) > 0.9 * result.launched)
+  // Launches that were lost with a master or a broker are honestly told as such.
+  const { states } = result.tasks
+  assert.ok((states.TASK_FINISHED ?? 0) > 0.7 * result.launched, JSON.stringify(states))
   assert.ok(result.epochs.epochs.length > 1)
   assert.ok(result.log.compared > 0)
   assert.equal(processesOf(directory), [])

@@ -12,7 +12,7 @@ const cluster = clusterFor(test, {
   agents: 3,
   resources: 'cpus:2;mem:2048',
   // An agent that takes long to start again is not to be given up: its tasks would be lost, and come back.
-  masterFlags: { 'agent-ping-timeout-ms': 15_000 },
+  masterFlags: { 'agent-ping-timeout-ms': 15_000, 'lease-ms': 2000 },
 })
 const scratch = temporaryDirectory('chaos')
 const program = resolve(import.meta.dirname, '..', 'support', 'chaos-framework.ts')

@@ -42,8 +42,12 @@ export interface ClusterOptions {
   readonly agentFlags?: Flags
 }
 
-/** Time-outs and back-offs short enough for a test. */
+/**
+ * Time-outs and back-offs short enough for a test; but on a starved machine a leader shall not lose its
+ * lease where no test is about that. Tests that kill it wait for the end of the lease, and name a short one.
+ */
 export const testMasterFlags: Flags = {
+  'lease-ms': 10_000,
   'allocation-interval-ms': 50,
   'agent-ping-timeout-ms': 1000,
   'agent-reregister-timeout-ms': 60_000,
