@@ -1,8 +1,8 @@
 /**
  * How soon a busy master answers. Three parts, each with simulated agents on real NATS:
  *
- * - a small question of an operator and one of a framework, during allocation cycles over all agents for
- *   frameworks that decline everything at once;
+ * - a small question of an operator and one of a framework, during allocation cycles over all agents: for
+ *   frameworks that want none of them, and for many that decline everything at once;
  * - the state of the cluster and its metrics, and the small question meanwhile (Mesos' benchmarks GetState,
  *   GetMetrics and ActorResponsiveness);
  * - agents that return with their tasks to a new master (AgentReregistrationDelay).

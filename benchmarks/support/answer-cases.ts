@@ -8,7 +8,7 @@ import {
   simulatedAgentsModule,
   startBenchCluster,
 } from './bench-cluster.ts'
-import { lightScheduler } from './light-scheduler.ts'
+import { type LightEvents, lightScheduler } from './light-scheduler.ts'
 import { type Latencies, Prober, type Question } from './prober.ts'
 import { rawThroughput } from './raw-nats.ts'
 import { median, percentile } from './statistics.ts'
@@ -103,27 +103,50 @@ function lineOf(what: string, latencies: Latencies, limit: Latencies, more: Part
   }
 }
 
-/** Small questions during allocation cycles. */
+/** For so long what was declined for good is not offered again. */
+const forGoodSeconds = 3600
+
+/** Small questions during allocation cycles: those that offer nothing, then those that offer everything. */
 export async function cyclesPart(quick: boolean): Promise<Line[]> {
   const agents = quick ? 2000 : 50_000
+  const contentCount = 10
   const count = quick ? 50 : 1000
   const watchMs = quick ? 1500 : 20_000
   return withMaster(async (bench, master, prober) => {
     const flags = ['--registration-backoff-ms', quick ? '0' : '10000']
     await agentsAdded(bench, agents, () => startAgents(bench, agents, flags))
-    const probe = await lightScheduler(bench.nats, cluster, probeId, {}, 'probe')
+    // Before it is suppressed it may be offered something.
+    const giveBack: LightEvents = {
+      offers: (received, scheduler) => scheduler.decline(received, forGoodSeconds),
+    }
+    const probe = await lightScheduler(bench.nats, cluster, probeId, giveBack, 'probe')
     probe.suppress()
     const questions = { small, frameworks, bare }
     const idle = await prober.during(questions, () => pause(watchMs / 4))
 
     let offers = 0
-    const subscribe = (index: number) =>
-      lightScheduler(bench.nats, cluster, `framework-${index}`, {
+    const decliner = (id: string, refuseSeconds: number) =>
+      lightScheduler(bench.nats, cluster, id, {
         offers(received, scheduler) {
           offers += received.length
-          scheduler.decline(received, 0)
+          scheduler.decline(received, refuseSeconds)
         },
       })
+    const content = await Promise.all(
+      Array.from({ length: contentCount }, (_, n) => decliner(`content-${n}`, forGoodSeconds)),
+    )
+    while (offers < agents * contentCount) await pause(100)
+    await master.turns()
+    const runsBefore = await allocationRuns(bench)
+    const calm = await prober.during(questions, () => pause(watchMs))
+    const runs = await allocationRuns(bench)
+    const calmTurn = await longestTurn(master)
+    const cycles = `${runs.count - runsBefore.count} cycles of ${runs.ms.toFixed(0)} ms`
+    const offerless = `${cycles} over ${agents} agents x ${contentCount} frameworks that want none`
+    for (const each of content) each.suppress()
+
+    offers = 0
+    const subscribe = (index: number) => decliner(`framework-${index}`, 0)
     // Some at a time: the first ones are offered all agents while the others come.
     for (let at = 0; at < count; at += 50) {
       const length = Math.min(50, count - at)
@@ -139,17 +162,33 @@ export async function cyclesPart(quick: boolean): Promise<Line[]> {
     return [
       lineOf(`an operator's question, idle`, idle.small, idle.bare, {}),
       lineOf(`a framework's call, idle`, idle.frameworks, idle.bare, {}),
+      lineOf(`an operator's question, ${offerless}`, calm.small, calm.bare, {
+        target: '10 ms',
+        turn: calmTurn,
+      }),
+      lineOf(`a framework's call, ${offerless}`, calm.frameworks, calm.bare, { target: '10 ms' }),
       lineOf(`an operator's question, ${where}`, busy.small, busy.bare, { target: '10 ms', turn }),
       lineOf(
         `a framework's call, ${where} (${rate.toFixed(0)} offers/s)`,
         busy.frameworks,
         busy.bare,
-        {
-          target: '10 ms',
-        },
+        { target: '10 ms' },
       ),
     ]
   })
+}
+
+/** How many allocation cycles there were, and what the last one took, ms, without the turns of others. */
+async function allocationRuns({ nats }: BenchCluster) {
+  const { data } = await nats.request(masterCall, encode({ type: 'GET_METRICS' }, 'json'), {
+    timeout: requestMs,
+  })
+  const { get_metrics } = JSON.parse(Buffer.from(data).toString()) as {
+    readonly get_metrics: { readonly metrics: ReadonlyArray<{ name: string; value: number }> }
+  }
+  const valueOf = (wanted: string) =>
+    get_metrics.metrics.find(({ name }) => name === `allocator/mesos/${wanted}`)?.value ?? 0
+  return { count: valueOf('allocation_runs'), ms: valueOf('allocation_run_ms') }
 }
 
 interface Population {
