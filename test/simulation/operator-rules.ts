@@ -9,7 +9,12 @@ export function checkDecisions(cluster: Cluster): void {
   const leader = leaderOf(cluster)
   if (leader === undefined) return
   const { master, host } = leader
-  for (const [subject, value] of cluster.operators.decisions.sure()) {
+  const { decisions } = cluster.operators
+  for (const [subject, value] of [...decisions.sure()]) {
+    if (isForgotten(master, subject, value)) {
+      decisions.forget(subject)
+      continue
+    }
     const held = heldBy(master, subject, value)
     if (held !== value)
       throw new Violation('R2', `${subject} was to be ${value}, at ${host.name} it is ${held}`)
@@ -30,6 +35,17 @@ function heldBy(master: MasterState, subject: string, value: string): string {
       if (value !== 'gone' && !master.agents.has(name)) return value
       return master.deactivated.has(name) ? 'out' : 'in'
   }
+}
+
+/**
+ * Whether the registry holds nothing of an agent any more: it was missing for so long that it was left out.
+ * Should it come back it is a new one, and in service.
+ */
+function isForgotten(master: MasterState, subject: string, value: string): boolean {
+  const [kind, name = ''] = subject.split(' ')
+  if (kind !== 'agent' || value === 'gone') return false
+  const { agents, unreachable, recovered } = master
+  return !agents.has(name) && !unreachable.has(name) && !recovered.has(name)
 }
 
 /**
