@@ -186,9 +186,9 @@ async function allocationRuns({ nats }: BenchCluster) {
   const { get_metrics } = JSON.parse(Buffer.from(data).toString()) as {
     readonly get_metrics: { readonly metrics: ReadonlyArray<{ name: string; value: number }> }
   }
-  const valueOf = (wanted: string) =>
+  const metric = (wanted: string) =>
     get_metrics.metrics.find(({ name }) => name === `allocator/mesos/${wanted}`)?.value ?? 0
-  return { count: valueOf('allocation_runs'), ms: valueOf('allocation_run_ms') }
+  return { count: metric('allocation_runs'), ms: metric('allocation_run_ms') }
 }
 
 interface Population {
