@@ -54,9 +54,11 @@ export class Network {
   }
 
   async addHost(): Promise<Host> {
-    // It ends when its standard input does, and with it the namespace that nobody else is in.
+    // It ends when its standard input does, and with it the namespace that nobody else is in. Not with a
+    // terminal's Ctrl-C: until all others have ended in order their network is needed.
     const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec cat'], {
       stdio: ['pipe', 'pipe', 'inherit'],
+      detached: true,
     })
     this.#holders.push(holder)
     await once(holder.stdout, 'data')
