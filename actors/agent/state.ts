@@ -2,7 +2,6 @@
  * What an agent knows, and the pure operations on it. Rebuilt from checkpoints after each start: nothing
  * here is trusted across a crash. Spec: agent.md §5, §6.
  */
-
 import type { ExitedExecutor } from '../../protocol/agent.ts'
 import type { Leader } from '../../protocol/leader.ts'
 import type { Payload } from '../../protocol/message.ts'
@@ -116,7 +115,10 @@ export interface AgentState {
   /** Until recovery has read the disk, that of an agent without operations. */
   readonly ledger: Ledger
   readonly frameworks: Map<string, Framework>
-  /** Of executors that ended since the last report to a master was made, which it was not told of. */
+  /**
+   * Of executors that ended since the last report to a master was made, which it was not told of: no more than
+   * there were, as nothing is launched meanwhile.
+   */
   exits: Payload<typeof ExitedExecutor>[]
   readonly completedTasks: CompletedTask[]
   readonly completedFrameworks: FrameworkInfo[]
