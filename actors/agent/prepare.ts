@@ -23,7 +23,7 @@ import {
 } from '../../src/resources/index.ts'
 import { DiskError, type Ports, type Store } from '../../src/runtime/index.ts'
 import { makeDurableDirectory } from '../../src/storage/checkpoint.ts'
-import { sealedStore } from '../../src/storage/sealed-store.ts'
+import { openSealed } from '../../src/storage/sealed-store.ts'
 import { readIdentity } from './checkpoints.ts'
 import { loadEstimator, type ResourceEstimator } from './estimators.ts'
 import { readCheckpointed } from './ledger-store.ts'
@@ -132,7 +132,7 @@ async function detect(options: AgentOptions, { host, disk }: Ports) {
 async function openStore(workDir: string, ports: Ports): Promise<Store> {
   try {
     const path = metaPath(workDir)
-    return sealedStore(await ports.storage.open(path), path)
+    return await openSealed(await ports.storage.open(path), path)
   } catch (error) {
     if (error instanceof DiskError && error.code === 'EXISTS') {
       const problem = `another agent uses the work directory ${workDir}`

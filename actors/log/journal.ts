@@ -3,7 +3,8 @@
  * (replicated-log.md §7). What is asked for while a commit is under way shares the next one (group commit).
  * A failed commit ends the actor: what is on disk is unknown then.
  */
-import type { Context, Store, StoreOperation } from '../../src/runtime/index.ts'
+import type { Context, StoreOperation } from '../../src/runtime/index.ts'
+import { isCorrupt, type SealedStore } from '../../src/storage/sealed-store.ts'
 import { condemnation, removal, takeOperations } from './records.ts'
 import { type ReplicaState, timing } from './state.ts'
 
@@ -26,7 +27,7 @@ export function markSoon(state: ReplicaState, cx: Context): void {
   })
 }
 
-export function storeOf(state: ReplicaState): Store {
+export function storeOf(state: ReplicaState): SealedStore {
   if (state.store === undefined) throw new Error('the log uses its store before it is open')
   return state.store
 }
@@ -45,6 +46,12 @@ export function condemn(state: ReplicaState, cx: Context, reason: string): void 
       throw new Error(`log ${path} is corrupt: ${reason}`)
     },
   )
+}
+
+/** A read has failed: the replica goes on as CORRUPT if what stands there is not what was written. */
+export function unreadable(state: ReplicaState, cx: Context, cause: Error): void {
+  if (!isCorrupt(cause)) throw new Error(`the log cannot be read: ${cause.message}`, { cause })
+  condemn(state, cx, cause.message)
 }
 
 function flush(state: ReplicaState, cx: Context): void {

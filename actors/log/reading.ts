@@ -2,7 +2,7 @@
 import { failure } from '../../protocol/errors.ts'
 import type { Body, Fetch, Positions, Read } from '../../protocol/log.ts'
 import type { Context, Handlers } from '../../src/runtime/index.ts'
-import { condemn, storeOf, whenDurable } from './journal.ts'
+import { condemn, storeOf, unreadable, whenDurable } from './journal.ts'
 import { decodeRecord, recordKey } from './records.ts'
 import { learnedTo } from './replica.ts'
 import type { ReplicaState } from './state.ts'
@@ -91,7 +91,7 @@ function readLearned(
   // What was learned last may still be on its way to the disk.
   whenDurable(state, cx, () =>
     cx.job(read, (outcome) => {
-      if (!outcome.ok) throw new Error('the log cannot be read', { cause: outcome.error })
+      if (!outcome.ok) return unreadable(state, cx, outcome.error)
       const { found, next, fault } = outcome.value
       // A truncation may have overtaken the read; what it took away is no damage.
       if (fault !== undefined && next >= state.replica.begin) condemn(state, cx, fault)

@@ -5,15 +5,15 @@
  *     progress      {begin, learned: [[from, to], ...]}
  *     a/<position>  {promised, performed?, body?, learned?}
  *
- * Each value begins with the CRC-32 of its key and content, so that a record that was changed, cut short
- * or put in another's place is noticed. A replica that finds such a one holds none of its votes for true:
- * it becomes CORRUPT and stays out until the others have filled it again.
+ * The store is sealed: a record that was changed, cut short, put in another's place or written anew since is
+ * noticed. A replica that finds such a one holds none of its votes for true: it becomes CORRUPT and stays out
+ * until the others have filled it again.
  */
 import { encode, unpack } from '../../protocol/codec.ts'
 import type { Body, Generations, Status } from '../../protocol/log.ts'
 import { err, ok, type Result } from '../../protocol/result.ts'
 import type { Store, StoreOperation } from '../../src/runtime/index.ts'
-import { seal, unseal } from '../../src/storage/sealed-store.ts'
+import type { SealedStore } from '../../src/storage/sealed-store.ts'
 import { Intervals, type Range } from './intervals.ts'
 import { emptyReplica, type OpenRecord, type Replica } from './replica.ts'
 
@@ -46,6 +46,11 @@ const POSITION_DIGITS = 16
 
 export function recordKey(position: number): string {
   return PREFIX + String(position).padStart(POSITION_DIGITS, '0')
+}
+
+/** The position whose record stands under a key, if one's does. */
+export function positionOf(key: string): number | undefined {
+  return key.startsWith(PREFIX) ? Number(key.slice(PREFIX.length)) : undefined
 }
 
 /** The operations that make the replica's changes durable, in order; takes them away. */
@@ -100,28 +105,36 @@ export function removal(from: number, to: number): StoreOperation[] {
 /** Operations at once while a store is emptied. */
 const WIPE_CHUNK = 10_000
 
-/** Removes everything but the metadata. Not atomic: the metadata must say CORRUPT meanwhile. */
-export async function wipe(store: Store): Promise<void> {
+/**
+ * Removes everything but the metadata, whatever it is. Not atomic: the metadata must say CORRUPT meanwhile.
+ * From then on the store knows all that stands in it.
+ */
+export async function wipe(store: SealedStore): Promise<void> {
   let operations: StoreOperation[] = [{ type: 'delete', key: PROGRESS }]
-  for await (const chunk of scan(store, PREFIX)) {
-    for (const [key] of chunk) operations.push({ type: 'delete', key })
+  for (let next = PREFIX; ; ) {
+    const keys = await store.keys(next, RECORDS_END, SCAN_CHUNK)
+    for (const key of keys) operations.push({ type: 'delete', key })
+    const last = keys.at(-1)
+    if (last === undefined) break
+    next = after(last)
     if (operations.length < WIPE_CHUNK) continue
     await store.commit(operations)
     operations = []
   }
   await store.commit(operations)
+  await store.verify()
 }
 
-/** The record of a position; an error if there is none or it is not what was written. */
+/** The record of a position; an error if there is none. */
 export function decodeRecord(
   position: number,
   value: Uint8Array | undefined,
 ): Result<StoredRecord> {
-  const key = recordKey(position)
-  return value === undefined ? err(`${key} is missing`) : open<StoredRecord>(key, value)
+  if (value === undefined) return err(`${recordKey(position)} is missing`)
+  return ok(unpack(value) as StoredRecord)
 }
 
-/** A learned body. */
+/** A learned body. @throws DiskError */
 export async function readBody(store: Store, position: number): Promise<Result<Body>> {
   const record = decodeRecord(position, await store.get(recordKey(position)))
   if (!record.ok) return record
@@ -135,28 +148,27 @@ export interface Loaded {
   readonly first: number
 }
 
-/** The node whose replica a store holds, if it says so. */
+/** The node whose replica a store holds, if it says so. @throws DiskError */
 export async function ownerOf(store: Store): Promise<string | undefined> {
-  const metadata = opened<Metadata>(METADATA, await store.get(METADATA))
-  return metadata.ok ? metadata.value?.node : undefined
+  const metadata = await read<Metadata>(store, METADATA)
+  return metadata?.node
 }
 
 /**
  * Reads a whole store, chunk by chunk. The error is a sentence: what stands there is not what was written.
- * @throws DiskError if it cannot be read
+ * @throws DiskError if it cannot be read, or is not what was written
  */
-export async function load(store: Store, node: string): Promise<Result<Loaded>> {
-  const metadata = opened<Metadata>(METADATA, await store.get(METADATA))
-  if (!metadata.ok) return metadata
-  const progress = opened<Progress>(PROGRESS, await store.get(PROGRESS))
-  if (!progress.ok) return progress
+export async function load(
+  store: Pick<SealedStore, 'get' | 'range' | 'verify'>,
+  node: string,
+): Promise<Result<Loaded>> {
+  const metadata = await read<Metadata>(store, METADATA)
   const replica = emptyReplica(node)
-  if (metadata.value !== undefined) {
-    Object.assign(replica, metadata.value)
-  }
+  Object.assign(replica, metadata)
   if (replica.status === 'CORRUPT') return ok({ replica, first: 0 })
-  const marked = new Intervals(progress.value?.learned)
-  replica.begin = progress.value?.begin ?? 0
+  const progress = await read<Progress>(store, PROGRESS)
+  const marked = new Intervals(progress?.learned)
+  replica.begin = progress?.begin ?? 0
   replica.end = Math.max(0, replica.begin - 1)
   let first = replica.begin
   let records = 0
@@ -165,14 +177,14 @@ export async function load(store: Store, node: string): Promise<Result<Loaded>> 
       const position = Number(key.slice(PREFIX.length))
       records++
       first = Math.min(first, position)
-      const record = open<StoredRecord>(key, value)
-      if (!record.ok) return record
-      if (position >= replica.begin) takeIn(replica, position, record.value, marked)
+      if (position >= replica.begin)
+        takeIn(replica, position, unpack(value) as StoredRecord, marked)
     }
   }
-  if (metadata.value === undefined && (progress.value !== undefined || records > 0)) {
+  if (metadata === undefined && (progress !== undefined || records > 0)) {
     return err(`${METADATA} is missing`)
   }
+  await store.verify()
   for (const [from, to] of marked.ranges) {
     const [gap] = replica.learned.gaps(Math.max(from, replica.begin), to)
     if (gap !== undefined) return err(`${recordKey(gap[0])} is missing`)
@@ -196,7 +208,7 @@ function takeIn(
 }
 
 async function* scan(
-  store: Store,
+  store: Pick<Store, 'range'>,
   from: string,
 ): AsyncGenerator<ReadonlyArray<readonly [string, Uint8Array]>> {
   for (let next = from; ; ) {
@@ -204,21 +216,20 @@ async function* scan(
     yield chunk
     const last = chunk.at(-1)
     if (last === undefined || chunk.length < SCAN_CHUNK) return
-    // The least key after the last one.
-    next = `${last[0]}\0`
+    next = after(last[0])
   }
 }
 
+/** The least key after one. */
+function after(key: string): string {
+  return `${key}\0`
+}
+
 function put(key: string, content: unknown): StoreOperation {
-  return { type: 'put', key, value: seal(key, encode(content)) }
+  return { type: 'put', key, value: encode(content) }
 }
 
-function opened<Content>(key: string, value: Uint8Array | undefined): Result<Content | undefined> {
-  return value === undefined ? ok(undefined) : open<Content>(key, value)
-}
-
-function open<Content>(key: string, value: Uint8Array): Result<Content> {
-  const content = unseal(key, value)
-  if (content === undefined) return err(`${key} does not match its checksum`)
-  return ok(unpack(content) as Content)
+async function read<Content>(store: Pick<Store, 'get'>, key: string): Promise<Content | undefined> {
+  const value = await store.get(key)
+  return value && (unpack(value) as Content)
 }

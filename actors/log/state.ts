@@ -1,6 +1,7 @@
 /** What a replica's actor holds beside the replica itself, and the times that all of the log's actors keep. */
-import type { Pid, Store } from '../../src/runtime/index.ts'
+import type { Pid } from '../../src/runtime/index.ts'
 import { pid } from '../../src/runtime/index.ts'
+import type { SealedStore } from '../../src/storage/sealed-store.ts'
 import { type HeldLease, noLease } from './lease.ts'
 import type { Ensemble } from './quorum.ts'
 import { emptyReplica, type Replica } from './replica.ts'
@@ -48,7 +49,7 @@ export interface ReplicaState {
   replica: Replica
   lease: HeldLease
   /** Open from the end of state `loading` on. */
-  store: Store | undefined
+  store: SealedStore | undefined
   /** Lowest position that may have a record on disk; those before `replica.begin` are being removed. */
   first: number
   /** What is to happen when all changes so far are durable; in order. See journal.ts. */

@@ -3,7 +3,7 @@ import type { Chosen, Learn, Learned, PromiseRequest, WriteRequest } from '../..
 import type { Payload } from '../../protocol/message.ts'
 import type { Context, Handlers } from '../../src/runtime/index.ts'
 import { check, watchLag } from './catching-up.ts'
-import { condemn, markSoon, storeOf, whenDurable } from './journal.ts'
+import { condemn, markSoon, storeOf, unreadable, whenDurable } from './journal.ts'
 import { granted, leased, remainingFor } from './lease.ts'
 import { isTooLong } from './leasing.ts'
 import { readBody } from './records.ts'
@@ -45,7 +45,7 @@ export const voting: Handlers<ReplicaState, Messages> = {
       cx.job(
         () => readBody(storeOf(state), position),
         (read) => {
-          if (!read.ok) throw new Error('a learned body cannot be read', { cause: read.error })
+          if (!read.ok) return unreadable(state, cx, read.error)
           const { generations, begin } = state.replica
           if (position < begin) {
             cx.answer(held, { type: 'ACCEPT', generations, begin })

@@ -169,6 +169,8 @@ export type DiskErrorCode =
   | 'DENIED'
   | 'NOT_A_DIRECTORY'
   | 'NOT_EMPTY'
+  /** What stands there is not what was written. */
+  | 'CORRUPT'
 
 export class DiskError extends Error {
   readonly code: DiskErrorCode

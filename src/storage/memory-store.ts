@@ -15,26 +15,44 @@ import {
 import { type CommitGroup, CommitQueue } from './commit-queue.ts'
 import { compareKeys } from './key-order.ts'
 
+/** Former values are kept of so many keys: those that were changed last. */
+const formerMax = 64
+
 /** The durable contents of one store: keys in order, and their values. */
 class StoreImage {
   readonly #values = new Map<string, Uint8Array>()
   readonly #keys: string[] = []
+  /** What stood under a key before what stands there now; undefined: nothing. */
+  readonly #former = new Map<string, Uint8Array | undefined>()
+  /** The next read that comes by this key finds its former value. */
+  #stale: string | undefined
   held = false
-  /** Counts what was applied to it. */
+  /** Counts what was applied to it, and the reads that found what stood there before. */
   changes = 0
+  staleReads = 0
 
   get(key: string): Uint8Array | undefined {
-    return this.#values.get(key)?.slice()
+    return this.#read(key)?.slice()
   }
 
   range(from: string, to: string, limit: number): Array<readonly [string, Uint8Array]> {
     const found: Array<readonly [string, Uint8Array]> = []
-    for (let i = this.#position(from); i < this.#keys.length && found.length < limit; i += 1) {
-      const key = this.#keys[i]!
-      if (compareKeys(key, to) >= 0) break
-      found.push([key, this.#values.get(key)!.slice()])
+    for (const key of this.#keysFrom(from)) {
+      if (compareKeys(key, to) >= 0 || found.length >= limit) break
+      const value = this.#read(key)
+      if (value !== undefined) found.push([key, value.slice()])
     }
     return found
+  }
+
+  /** One of the keys that were changed last is to be read as it was before, once. */
+  readStale(random: Random): boolean {
+    const former = [...this.#former].filter(
+      ([key, value]) => !isEqual(value, this.#values.get(key)),
+    )
+    const keys = former.map(([key]) => key)
+    this.#stale = keys[random.int(Math.max(1, keys.length))]
+    return this.#stale !== undefined
   }
 
   entries(): ReadonlyMap<string, Uint8Array> {
@@ -44,6 +62,7 @@ class StoreImage {
   apply(operations: readonly StoreOperation[]): void {
     this.changes++
     for (const operation of operations) {
+      this.#keepFormer(operation.key)
       const known = this.#values.has(operation.key)
       if (operation.type === 'put') {
         if (!known) this.#keys.splice(this.#position(operation.key), 0, operation.key)
@@ -64,6 +83,43 @@ class StoreImage {
     this.#values.set(key, value)
     this.changes++
     return true
+  }
+
+  #read(key: string): Uint8Array | undefined {
+    const value = this.#values.get(key)
+    if (key !== this.#stale) return value
+    this.#stale = undefined
+    const former = this.#former.get(key)
+    // It may have been written again since.
+    if (!isEqual(former, value)) this.staleReads++
+    return former
+  }
+
+  #keepFormer(key: string): void {
+    this.#former.delete(key)
+    this.#former.set(key, this.#values.get(key))
+    if (this.#former.size <= formerMax) return
+    for (const oldest of this.#former.keys()) {
+      if (oldest === this.#stale) this.#stale = undefined
+      this.#former.delete(oldest)
+      break
+    }
+  }
+
+  /** In order; among them one that is gone, where it is to be read as before. */
+  *#keysFrom(from: string): Iterable<string> {
+    const stale = this.#stale
+    const isGone = stale !== undefined && !this.#values.has(stale) && compareKeys(stale, from) >= 0
+    let next = isGone ? stale : undefined
+    for (let i = this.#position(from); i < this.#keys.length; i += 1) {
+      const key = this.#keys[i]!
+      if (next !== undefined && compareKeys(next, key) < 0) {
+        yield next
+        next = undefined
+      }
+      yield key
+    }
+    if (next !== undefined) yield next
   }
 
   /** Index of the first key that is not before `key`. */
@@ -98,6 +154,13 @@ export interface MemoryStorage extends Storage {
   setFull(isFull: boolean): void
   /** Silent corruption: flips one bit of what is durable at `path`. False if there is nothing. */
   flipBit(path: string, random: Random): boolean
+  /**
+   * One of the keys of the store at `path` that were changed last, which `random` picks, is found by the next
+   * read of it as it was before its last change. False if there is none.
+   */
+  readStale(path: string, random: Random): boolean
+  /** How many reads have found such a value. */
+  readonly staleReads: number
   /** The disk is replaced by an empty one. Nothing may be open. */
   wipe(): void
   /** What is durable in the store at `path`, whoever has it open; not to be changed. */
@@ -143,6 +206,10 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
       full = isFull
     },
     flipBit: (path, random) => imageAt(path).flipBit(random),
+    readStale: (path, random) => imageAt(path).readStale(random),
+    get staleReads() {
+      return [...images.values()].reduce((sum, image) => sum + image.staleReads, 0)
+    },
     wipe() {
       if ([...images.values()].some(({ held }) => held))
         throw new Error('a store that is open cannot be wiped')
@@ -228,4 +295,9 @@ class MemoryStore implements Store {
 
 function copyOf(operation: StoreOperation): StoreOperation {
   return operation.type === 'put' ? { ...operation, value: operation.value.slice() } : operation
+}
+
+function isEqual(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other
+  return Buffer.compare(one, other) === 0
 }

@@ -2,6 +2,7 @@ import { log } from '../../actors/log/index.ts'
 import { recordKey } from '../../actors/log/records.ts'
 import { Initialize, Positions, PromiseRequest, Read } from '../../protocol/log.ts'
 import { DiskError, type Ports, pid, type StoreOperation } from '../../src/runtime/index.ts'
+import { stream } from '../../src/runtime/ports/index.ts'
 import {
   append,
   appendAll,
@@ -109,6 +110,35 @@ for (const [damage, of] of damages) {
     await c.untilStatus('c', 'VOTING')
     assert.equal(await contents(c, 'c'), items)
     await c.w.stop()
+  })
+}
+
+for (const when of ['at its start', 'while it runs'] as const) {
+  test(`a replica that reads what it had replaced ${when} says so, and is filled again`, async () => {
+    for (let seed = 0; seed < 10; seed++) {
+      const c = await cluster(3)
+      const probe = await c.probe('a')
+      const epoch = await elect(c, probe, 'a')
+      const items = numbered(10)
+      await appendAll(c, probe, 'a', epoch, items)
+      await c.w.advance(1_000)
+      const { storage } = c.w.ports('c')
+      assert.ok(storage.readStale(PATH, stream(seed, 'stale')))
+      if (when === 'at its start') {
+        await c.crash('c')
+        await c.start('c')
+        assert.is(storage.staleReads, 1)
+      } else {
+        // It reads what it has learned, and no more.
+        const found = await probe.ask(pid('log', 'c'), Read, { from: 0, to: items.length })
+        assert.is(found.ok, storage.staleReads === 0)
+      }
+      await c.untilStatus('c', 'VOTING')
+      const said = c.w.troubles('c').some(({ message }) => message.includes('corrupt'))
+      assert.is(said, storage.staleReads > 0, `seed ${seed}`)
+      assert.equal(await contents(c, 'c'), items)
+      await c.w.stop()
+    }
   })
 }
 

@@ -82,6 +82,7 @@ function strikable(type: HostFault, hosts: Hosts, victims: readonly string[]): r
   const agents = hosts.agents.map(({ name }) => name)
   switch (type) {
     case 'corrupt':
+    case 'stale':
     case 'wipe':
       return [...victims, ...agents]
     case 'signal':

@@ -190,9 +190,9 @@ function drawWeather(draw: Random, pace: Pace): Weather {
   return {
     latencyMs: 0.1 + perhaps(5),
     tail: rarely(0.002),
-    drop: rarely(0.02),
-    duplicate: rarely(0.02),
-    reorder: rarely(0.02),
+    drop: rarely(0.05),
+    duplicate: rarely(0.05),
+    reorder: rarely(0.05),
     commitMs: perhaps(20),
     diskMs: perhaps(20),
     flip: rarely(0.001),

@@ -94,6 +94,8 @@ function strike(
       return nothing
     case 'corrupt':
       return corrupt(cluster, host, stream(plan.seed, 'corrupt', at), revive)
+    case 'stale':
+      return readStale(cluster, host, stream(plan.seed, 'stale', at), revive)
     case 'signal':
       signalSome(cluster, host, at)
       return nothing
@@ -143,6 +145,23 @@ function corrupt(
         cluster.trouble ??= new Violation('T4', `${host.name} trusts a store that was changed`)
     })
   }
+}
+
+/**
+ * A host finds in its store what stood there before, when it starts, and a replica also while it runs: it
+ * must not go by that. The rules of the log see a replica that does, `checkStores` an agent.
+ */
+function readStale(
+  { masters }: Cluster,
+  host: SimulatedHost,
+  random: Random,
+  revive: () => void,
+): () => void {
+  const isReplica = masters.includes(host)
+  host.storage.readStale(isReplica ? logStore : agentStore, random)
+  if (isReplica && random.int(2) === 0) return nothing
+  host.kill()
+  return revive
 }
 
 /** Somebody on the host, or its kernel for want of memory, kills one of the tasks. */

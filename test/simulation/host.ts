@@ -73,6 +73,8 @@ export class SimulatedHost {
   #wanted = false
   /** Writes return no sooner than this, by monotonic time. */
   #stalledUntil = 0
+  /** Stale reads before this life. */
+  #staleBefore = 0
 
   constructor(options: HostOptions) {
     const { name, seed, clock, broker, log } = options
@@ -112,6 +114,11 @@ export class SimulatedHost {
 
   get isUp(): boolean {
     return this.node !== undefined
+  }
+
+  /** In this life its store has let it read what stood there before. */
+  get hasReadStale(): boolean {
+    return this.storage.staleReads > this.#staleBefore
   }
 
   start(): void {
@@ -174,6 +181,7 @@ export class SimulatedHost {
 
   #begin(): void {
     const life = ++this.#life
+    this.#staleBefore = this.storage.staleReads
     void this.#boot(life).catch((error: Error) => {
       if (life === this.#life) this.#ended(`could not start: ${error.message}`)
     })

@@ -70,7 +70,8 @@ export interface Weather {
  * - `isolate`: its messages are lost; `clog`: they are held, or only those that it sends (`out`) or only
  *   those that it gets (`in`), and come in order; `disconnect`: the broker refuses it.
  * - `storage`: a write to its store fails; `full`: no write finds room; `stall`: writes do not return.
- * - `corrupt`: a bit of its store is flipped; `wipe`: it comes back on an empty disk.
+ * - `corrupt`: a bit of its store is flipped; `stale`: a value is read as it was before, once.
+ * - `wipe`: it comes back on an empty disk.
  * - `signal`: one of its tasks is killed.
  */
 export const hostFaults = [
@@ -87,6 +88,7 @@ export const hostFaults = [
   'full',
   'stall',
   'corrupt',
+  'stale',
   'wipe',
   'signal',
 ] as const

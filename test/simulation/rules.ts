@@ -15,7 +15,7 @@ import {
   type Offered,
 } from './offer-rules.ts'
 import { checkDecisions, isForgetful } from './operator-rules.ts'
-import { agentStateOf, holdsLease, leaderOf } from './views.ts'
+import { agentStateOf, holdsLease, isServing, leaderOf } from './views.ts'
 import { watch } from './watchers.ts'
 import { taskVariable } from './workload.ts'
 
@@ -28,6 +28,7 @@ export function checkStep(cluster: Cluster): void {
 
 export function scan(cluster: Cluster): void {
   checkAgents(cluster)
+  checkStores(cluster)
   checkBooks(cluster)
   checkObedience(cluster)
   checkActors(cluster)
@@ -65,6 +66,15 @@ function checkAgents({ plan, agents, history }: Cluster): void {
         'A3',
         `${host.name} runs ${sum.cpus / 1000} of ${cpus} cpus, ${sum.mem} of ${mem} MB`,
       )
+  }
+}
+
+/** T4: no agent goes by what its store does not hold any more. */
+function checkStores({ agents, mark }: Cluster): void {
+  for (const host of agents) {
+    if (!host.hasReadStale) continue
+    mark('an agent reads what it wrote before')
+    if (isServing(host)) throw new Violation('T4', `${host.name} goes by what it had replaced`)
   }
 }
 

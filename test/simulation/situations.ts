@@ -69,6 +69,7 @@ export const situations: readonly string[] = [
   'maintenance ends',
   'a command is dropped: this agent has not learnt its id',
   'the log on this disk is corrupt; its replica does not vote',
+  'an agent reads what it wrote before',
   'waits for agents before it offers anything',
   'offers again',
   'agent registered',

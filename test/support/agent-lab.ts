@@ -12,6 +12,7 @@ import type { OfferOperation } from '../../protocol/v1/offer.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
 import { formatResources, resources } from '../../src/resources/index.ts'
 import type { Node } from '../../src/runtime/index.ts'
+import { sumKey } from '../../src/storage/sealed-store.ts'
 import { type World, type WorldOptions, world } from './nodes.ts'
 import { type ScriptedMaster, scriptedMaster } from './scripted-master.ts'
 
@@ -106,6 +107,12 @@ export class AgentLab {
     const types = ['REGISTER_AGENT', 'REREGISTER_AGENT', 'UPDATE_RESOURCES']
     const last = this.master.heard.findLast(({ type }) => types.includes(type))
     return last?.body as Payload<typeof ReregisterAgent>
+  }
+
+  /** Keys of what it keeps in its store. */
+  get kept(): string[] {
+    const keys = this.world.ports('a').storage.contents('/a/meta').keys()
+    return [...keys].filter((key) => key !== sumKey).sort()
   }
 
   /** The agent's total as it reports it, as text. */

@@ -28,5 +28,8 @@ export class Disk implements Store {
     this.apply(operations)
   }
 
+  /** Nothing is ever lost here. */
+  async verify(): Promise<void> {}
+
   async close(): Promise<void> {}
 }

@@ -1,6 +1,6 @@
 import { stream } from '../../../src/runtime/ports/seeded-random.ts'
 import { virtualClock } from '../../../src/runtime/ports/virtual-clock.ts'
-import type { Store } from '../../../src/runtime/ports.ts'
+import type { Store, StoreOperation } from '../../../src/runtime/ports.ts'
 import { type CommitGroup, CommitQueue, queuedBytesMax } from '../../../src/storage/commit-queue.ts'
 import { memoryStorage } from '../../../src/storage/memory-store.ts'
 import { bytes, refusal, text } from '../../support/contracts/disk.ts'
@@ -145,6 +145,38 @@ test('silent corruption flips one bit of one value; a wiped disk is empty', asyn
   storage.crash()
   storage.wipe()
   assert.equal(await (await storage.open('/log')).range('', 'z'), [])
+})
+
+test('a stale read finds one of the values that were changed last as it was before, once', async () => {
+  const seen = new Set<string>()
+  for (let seed = 0; seed < 20; seed += 1) {
+    const clock = virtualClock()
+    const storage = memoryStorage({ clock })
+    assert.not(storage.readStale('/log', stream(1, 'nothing there')))
+    const store = await storage.open('/log')
+    const write = async (operations: readonly StoreOperation[]) => {
+      const stored = store.commit(operations)
+      await clock.settle()
+      await stored
+    }
+    const value = (key: string, text: string): StoreOperation => ({
+      type: 'put',
+      key,
+      value: bytes(text),
+    })
+    const contents = async () => {
+      const entries = await store.range('a', 'z')
+      return entries.map(([key, found]) => key + text(found)).join()
+    }
+    await write([value('a', '1'), value('b', '1')])
+    await write([value('a', '2'), { type: 'delete', key: 'b' }, value('c', '1')])
+    assert.ok(storage.readStale('/log', stream(seed, 'stale')))
+    assert.is(storage.staleReads, 0)
+    seen.add(await contents())
+    assert.is(storage.staleReads, 1)
+    assert.is(await contents(), 'a2,c1')
+  }
+  assert.equal([...seen].sort(), ['a1,c1', 'a2', 'a2,b1,c1'])
 })
 
 test('a full commit queue refuses what does not fit and keeps the rest', async () => {
