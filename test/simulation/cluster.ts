@@ -60,9 +60,6 @@ export interface Cluster {
 const masterDirectory = '/m'
 const agentDirectory = '/a'
 
-/** Between two letters of a host (S2) in a brisk world, ms at most. */
-const letterMs = 2000
-
 const frameworkSubjects = `${defaultCluster}.framework.`
 
 export function buildCluster(plan: Plan, print?: (line: string) => void): Cluster {
@@ -93,7 +90,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
   const lives: Array<(host: SimulatedHost) => void> = []
   const post: PostArgs = {
     hosts: () => [...hosts.keys()],
-    pauseMs: letterMs * settings.idleFactor,
+    pauseMs: settings.letterMs,
     report: (violation) => report(violation),
     mark,
   }

@@ -29,7 +29,7 @@ interface Rhythm {
 const rhythms: Readonly<Record<Pace, Rhythm>> = {
   brisk: { meanMs: [1000, 2000, 5000, 15_000], decades: 3.3, heldMsMax: 30_000 },
   // What is over soon leaves time for work between it and the next.
-  storm: { meanMs: [1200, 1400, 1600], decades: 2.7, heldMsMax: 5000 },
+  storm: { meanMs: [1600, 1700, 1800], decades: 2.7, heldMsMax: 5000 },
   real: { meanMs: [120_000, 300_000, 900_000], decades: 5, heldMsMax: 300_000 },
 }
 const holding: ReadonlySet<string> = new Set<HostFault>(['clog', 'pause'])

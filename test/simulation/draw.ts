@@ -52,9 +52,11 @@ const storm: Kind = {
   ...brisk,
   pace: 'storm',
   chaosMs: [600_000, 600_000],
-  masters: [3, 3, 5],
-  agents: [6, [4]],
-  frameworks: [4, [2]],
+  masters: [3, 3, 3, 5],
+  agents: [5, [3]],
+  frameworks: [4, [1]],
+  leaseMs: [2000, 3000],
+  allocationMs: [500, 1000],
 }
 const calm: Kind = {
   ...brisk,
@@ -143,8 +145,8 @@ const works: Readonly<Record<Pace, Work>> = {
   },
   storm: {
     tasks: [
-      [300, 100],
-      [280, 100],
+      [280, 40],
+      [260, 40],
     ],
     times: 1,
     everyMs: 1000,

@@ -1,15 +1,30 @@
 /** R2: what operators were answered is in force under every leader (simulation.md §9). */
 import type { MasterState } from '../../actors/master/state.ts'
 import type { Cluster } from './cluster.ts'
+import type { Decisions } from './decisions.ts'
 import { Violation } from './history.ts'
 import { quotaText } from './operator-calls.ts'
 import { leaderOf } from './views.ts'
 
+/** What the registry says, as the leader has it. */
+export type Ruled = {
+  readonly [K in 'agents' | 'unreachable' | 'recovered' | 'gone' | 'quotas' | 'weights']: Pick<
+    MasterState[K],
+    'has' | 'get'
+  >
+} & {
+  readonly deactivated: Pick<MasterState['deactivated'], 'has'>
+  readonly options: Pick<MasterState['options'], 'registry_max_agent_age_ms'>
+}
+
 export function checkDecisions(cluster: Cluster): void {
   const leader = leaderOf(cluster)
-  if (leader === undefined) return
-  const { master, host } = leader
-  const { decisions } = cluster.operators
+  if (leader !== undefined)
+    checkDecided(cluster.operators.decisions, leader.master, leader.host.name)
+}
+
+/** @throws Violation R2; forgets what the registry has left out */
+export function checkDecided(decisions: Decisions, master: Ruled, name: string): void {
   for (const [subject, value] of [...decisions.sure()]) {
     if (isForgotten(master, subject, value)) {
       decisions.forget(subject)
@@ -17,11 +32,11 @@ export function checkDecisions(cluster: Cluster): void {
     }
     const held = heldBy(master, subject, value)
     if (held !== value)
-      throw new Violation('R2', `${subject} was to be ${value}, at ${host.name} it is ${held}`)
+      throw new Violation('R2', `${subject} was to be ${value}, at ${name} it is ${held}`)
   }
 }
 
-function heldBy(master: MasterState, subject: string, value: string): string {
+function heldBy(master: Ruled, subject: string, value: string): string {
   const [kind, name = ''] = subject.split(' ')
   switch (kind) {
     case 'quota':
@@ -41,7 +56,7 @@ function heldBy(master: MasterState, subject: string, value: string): string {
  * Whether the registry holds nothing of an agent any more: it was missing for so long that it was left out.
  * Should it come back it is a new one, and in service.
  */
-function isForgotten(master: MasterState, subject: string, value: string): boolean {
+function isForgotten(master: Ruled, subject: string, value: string): boolean {
   const [kind, name = ''] = subject.split(' ')
   if (kind !== 'agent' || value === 'gone') return false
   const { agents, unreachable, recovered } = master
@@ -52,6 +67,6 @@ function isForgotten(master: MasterState, subject: string, value: string): boole
  * Whether who was gone for long enough is forgotten within the run: long by the clocks of the masters, which
  * jump.
  */
-export function isForgetful({ options }: MasterState): boolean {
+export function isForgetful({ options }: Pick<Ruled, 'options'>): boolean {
   return options.registry_max_agent_age_ms < 86_400_000
 }

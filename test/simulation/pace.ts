@@ -27,6 +27,8 @@ export interface Settings {
   readonly restartMs: number
   /** The pauses of those who act from time to time are so many times as long as in a brisk world. */
   readonly idleFactor: number
+  /** Between two letters of a host (S2) at most. */
+  readonly letterMs: number
   /** What must come to pass after the chaos does so within this time. */
   readonly settledMs: number
   /** How often is looked whether a phase is over, which takes a look at the whole cluster. */
@@ -58,13 +60,15 @@ const brisk: Settings = {
   isReviving: false,
   restartMs: 1000,
   idleFactor: 1,
+  letterMs: 2000,
   settledMs: 3 * minute,
   lookMs: 20,
 }
 
 const settings: Readonly<Record<Pace, Settings>> = {
   brisk,
-  storm: brisk,
+  // So much happens in one that nobody needs to make work for its own sake.
+  storm: { ...brisk, refuseSeconds: { wanting: 1, sated: 5 }, letterMs: 5000 },
   real: {
     master: {
       offer_timeout_ms: 5 * minute,
@@ -81,6 +85,7 @@ const settings: Readonly<Record<Pace, Settings>> = {
     isReviving: true,
     restartMs: 10_000,
     idleFactor: 60,
+    letterMs: 2 * minute,
     settledMs: 60 * minute,
     lookMs: 1000,
   },

@@ -6,11 +6,13 @@ import type { Offer, Resource, Task } from '../../protocol/v1/index.ts'
 import { seal } from '../../src/storage/sealed-store.ts'
 import { assert, suite } from '../support/suite.ts'
 import { CallHistory } from './call-rules.ts'
+import { Decisions } from './decisions.ts'
 import { History, Violation } from './history.ts'
 import { checkOver, InstanceHistory } from './instance-rules.ts'
 import { LogHistory } from './log-rules.ts'
 import { checkCodec } from './message-log.ts'
 import { checkHands, checkReserved, type Hand, type Offered, RoleLimits } from './offer-rules.ts'
+import { checkDecided, type Ruled } from './operator-rules.ts'
 import { Refusals } from './refusal-rules.ts'
 import { RegistryHistory } from './registry-rules.ts'
 import { ReignHistory } from './reign-rules.ts'
@@ -211,6 +213,36 @@ test('who was gone is not admitted, unless the registry forgets', () => {
     'M1',
   )
   reigns.admits({ admitted: ['b'], gone: [] }, true)
+})
+
+test('what an operator was answered holds, until the registry leaves the agent out', () => {
+  const decisions = new Decisions()
+  const decided = (value: string) => decisions.end(decisions.begin('agent a', value), 'promised')
+  const rules = (more: object): Ruled => ({
+    agents: new Map(),
+    unreachable: new Map(),
+    recovered: new Map(),
+    gone: new Map(),
+    quotas: new Map(),
+    weights: new Map(),
+    deactivated: new Map(),
+    options: { registry_max_agent_age_ms: 1000 },
+    ...more,
+  })
+  const isBroken = (more: object) => broken(() => checkDecided(decisions, rules(more), 'm'))
+  const only = new Map([['a', {}]])
+  decided('out')
+  assert.is(isBroken({ agents: only, deactivated: only }), undefined)
+  assert.is(isBroken({ agents: only }), 'R2')
+  assert.is(isBroken({ unreachable: only }), undefined, 'it may come back')
+  assert.is(isBroken({ agents: only }), 'R2', 'and is out of service still')
+  assert.is(isBroken({}), undefined, 'it was left out')
+  assert.is(isBroken({ agents: only }), undefined, 'and comes back as a new one')
+  decided('gone')
+  const keeping = { options: { registry_max_agent_age_ms: 1e12 } }
+  assert.is(isBroken({ gone: only }), undefined)
+  assert.is(isBroken({ ...keeping }), 'R2')
+  assert.is(isBroken({}), undefined, 'this registry forgets')
 })
 
 const cpus = (value: number, role?: string): Resource => ({
