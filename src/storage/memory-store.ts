@@ -77,7 +77,7 @@ class StoreImage {
   flipBit(random: Random): boolean {
     if (this.#keys.length === 0) return false
     const key = this.#keys[random.int(this.#keys.length)]!
-    const value = this.get(key)!
+    const value = this.#values.get(key)!.slice()
     if (value.length === 0) return false
     value[random.int(value.length)]! ^= 1 << random.int(8)
     this.#values.set(key, value)

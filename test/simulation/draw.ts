@@ -10,6 +10,7 @@ import { type Pace, settingsOf } from './pace.ts'
 import {
   type AgentPlan,
   type FrameworkPlan,
+  type Habit,
   type Hosts,
   habits,
   type Order,
@@ -86,9 +87,13 @@ function drawWorld(seed: string, kind: Kind): Plan {
   const masters = names('master', pick(draw, kind.masters))
   const agents = names('agent', count(kind.agents)).map((name) => drawAgent(name, draw))
   const isOneRole = draw.int(2) === 0
-  const frameworks = names('framework', count(kind.frameworks)).map((name) =>
-    drawFramework(name, isOneRole ? ['*'] : roles, pace, draw),
-  )
+  const left = new Set<Habit>(habits)
+  const frameworks = names('framework', count(kind.frameworks)).map((name) => {
+    const framework = drawFramework(name, isOneRole ? ['*'] : roles, [...left], pace, draw)
+    // Two hoarders would leave the others of a storm too little.
+    if (pace === 'storm') left.delete(framework.habit)
+    return framework
+  })
   const [least, most] = kind.chaosMs
   const chaosMs = Math.round(least + draw.next() * (most - least))
   const world = { masters, agents, frameworks }
@@ -166,10 +171,11 @@ const works: Readonly<Record<Pace, Work>> = {
 function drawFramework(
   name: string,
   among: readonly string[],
+  having: readonly Habit[],
   pace: Pace,
   draw: Random,
 ): FrameworkPlan {
-  const habit = pick(draw, habits)
+  const habit = pick(draw, having)
   const { idleFactor } = settingsOf({ pace })
   const { tasks, times, everyMs, runMs } = works[pace]
   const [least, more] = tasks[habit === 'bursty' ? 0 : 1]
@@ -185,14 +191,16 @@ function drawFramework(
   }
 }
 
-/** Where it is calm one message in thousands is disturbed, and not one in tens. */
+/** Where it is calm one message in thousands is disturbed, and not one in tens; in storms few are spared. */
 function drawWeather(draw: Random, pace: Pace): Weather {
-  const perhaps = (most: number) => (draw.int(2) === 0 ? 0 : draw.next() * most)
+  const offOf = pace === 'storm' ? 10 : 2
+  const perhaps = (most: number) => (draw.int(offOf) === 0 ? 0 : draw.next() * most)
   const rarely = (most: number) => perhaps(pace === 'real' ? most / 100 : most)
   return {
     latencyMs: 0.1 + perhaps(5),
     tail: rarely(0.002),
-    drop: rarely(0.05),
+    // Who waits for what was lost does nothing that could go wrong.
+    drop: rarely(pace === 'storm' ? 0.02 : 0.05),
     duplicate: rarely(0.05),
     reorder: rarely(0.05),
     commitMs: perhaps(20),

@@ -179,6 +179,19 @@ test('a stale read finds one of the values that were changed last as it was befo
   assert.equal([...seen].sort(), ['a1,c1', 'a2', 'a2,b1,c1'])
 })
 
+test('a bit is flipped in what stands there, whatever the next read is to find', async () => {
+  const clock = virtualClock()
+  const storage = memoryStorage({ clock })
+  const store = await storage.open('/log')
+  const stored = store.commit([{ type: 'put', key: 'a', value: bytes('x') }])
+  await clock.settle()
+  await stored
+  assert.ok(storage.readStale('/log', stream(1, 'stale')))
+  assert.ok(storage.flipBit('/log', stream(1, 'flip')))
+  assert.is(await store.get('a'), undefined)
+  assert.is.not(text((await store.get('a'))!), 'x')
+})
+
 test('a full commit queue refuses what does not fit and keeps the rest', async () => {
   let open = (): void => undefined
   const gate = new Promise<void>((resolve) => {
