@@ -22,7 +22,7 @@ import {
   toWire,
 } from '../../src/resources/index.ts'
 import { DiskError, type Ports, type Store } from '../../src/runtime/index.ts'
-import { makeDurableDirectory } from '../../src/storage/checkpoint.ts'
+import { makeDurableDirectory } from '../../src/storage/durable-directory.ts'
 import { openSealed } from '../../src/storage/sealed-store.ts'
 import { readIdentity } from './checkpoints.ts'
 import { loadEstimator, type ResourceEstimator } from './estimators.ts'

@@ -143,7 +143,7 @@ export interface FileHandle {
 export interface Disk {
   open(path: string, mode: 'read' | 'write' | 'append'): Promise<FileHandle>
   readFile(path: string): Promise<Uint8Array>
-  /** Replaces the content; NOT durable and not atomic: see `src/storage/checkpoint.ts` for that. */
+  /** Replaces the content; NOT durable and not atomic: what must be both belongs into a `Store`. */
   writeFile(path: string, data: Uint8Array): Promise<void>
   rename(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>

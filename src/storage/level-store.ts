@@ -1,9 +1,9 @@
 /** The `Storage` and `Store` ports on LevelDB (`classic-level`), with group commit. */
 import { ClassicLevel } from 'classic-level'
 import { DiskError, type Storage, type Store, type StoreOperation } from '../runtime/ports.ts'
-import { makeDurableDirectory } from './checkpoint.ts'
 import { type CommitGroup, CommitQueue, reasonOf } from './commit-queue.ts'
 import { systemDisk } from './disk.ts'
+import { makeDurableDirectory } from './durable-directory.ts'
 
 type Level = ClassicLevel<string, Uint8Array>
 

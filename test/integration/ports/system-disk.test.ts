@@ -1,5 +1,4 @@
 import { systemDisk } from '../../../src/storage/disk.ts'
-import { checkpointContract } from '../../support/contracts/checkpoint.ts'
 import { diskContract } from '../../support/contracts/disk.ts'
 import { suite } from '../../support/suite.ts'
 import { temporaryDirectory } from '../../support/temp.ts'
@@ -9,6 +8,5 @@ const test = suite('system disk')
 const make = async () => ({ disk: systemDisk, root: temporaryDirectory('disk') })
 
 diskContract(test, make)
-checkpointContract(test, make)
 
 test.run()

@@ -18,7 +18,7 @@ import type {
   Random,
   Transport,
 } from '../../../src/runtime/ports.ts'
-import { makeDurableDirectory } from '../../../src/storage/checkpoint.ts'
+import { makeDurableDirectory } from '../../../src/storage/durable-directory.ts'
 import { memoryDisk } from '../../../src/storage/memory-disk.ts'
 import { memoryStorage } from '../../../src/storage/memory-store.ts'
 import type { MemoryBroker } from '../../../src/transport/memory.ts'

@@ -1,12 +1,7 @@
 import { stream } from '../../../src/runtime/ports/seeded-random.ts'
 import { virtualClock } from '../../../src/runtime/ports/virtual-clock.ts'
-import {
-  makeDurableDirectory,
-  readCheckpoint,
-  writeCheckpoint,
-} from '../../../src/storage/checkpoint.ts'
+import { makeDurableDirectory } from '../../../src/storage/durable-directory.ts'
 import { type MemoryDisk, memoryDisk } from '../../../src/storage/memory-disk.ts'
-import { checkpointContract } from '../../support/contracts/checkpoint.ts'
 import { bytes, diskContract, refusal, text } from '../../support/contracts/disk.ts'
 import { assert, suite } from '../../support/suite.ts'
 
@@ -19,7 +14,6 @@ async function make(): Promise<{ disk: MemoryDisk; root: string }> {
 }
 
 diskContract(test, make)
-checkpointContract(test, make)
 
 /** The distinct results of `run` over many crashes. */
 async function outcomes(
@@ -214,9 +208,12 @@ test('a wiped disk is empty, and all of its room is free', async () => {
 
 test('silent corruption shows in what is read', async () => {
   const { disk } = await make()
-  await writeCheckpoint(disk, '/root/a', bytes('value'))
+  await durableFile(disk, 'a')
   disk.flipBit('/root/a', 14, 3)
-  assert.is((await readCheckpoint(disk, '/root/a')).type, 'corrupt')
+  const [found, written] = [await disk.readFile('/root/a'), sectors('a')]
+  assert.is(found[14], written[14]! ^ 8)
+  found[14] = written[14]!
+  assert.equal(text(found), text(written))
 })
 
 test('latency passes on the clock, and changes of a handle keep their order', async () => {
@@ -250,39 +247,48 @@ test('a call under way at a crash took effect or did not, and never answers', as
   assert.is(await written(6), true)
 })
 
-test('a crash at any moment of a replacement leaves the old checkpoint or the new one', async () => {
+/** A file is replaced as a whole: a new one is written, and takes the name of the old one. */
+async function replace(disk: MemoryDisk, letters: string, isSynced = true): Promise<void> {
+  const file = await disk.open('/root/new', 'write')
+  await file.write(0, sectors(letters))
+  if (isSynced) await file.sync()
+  await file.close()
+  await disk.rename('/root/new', '/root/a')
+  if (isSynced) await disk.syncDirectory('/root')
+}
+
+test('a crash at any moment of a replacement leaves the old file or the new one', async () => {
   const seen = new Set<string>()
   for (let seed = 0; seed < 400; seed += 1) {
-    const random = stream(seed, 'checkpoint')
+    const random = stream(seed, 'replacement')
     const clock = virtualClock()
     const disk = memoryDisk({ clock })
-    await makeDurableDirectory(disk, '/meta')
-    await writeCheckpoint(disk, '/meta/info', bytes('old'.repeat(400)))
+    await makeDurableDirectory(disk, '/root')
+    await durableFile(disk, 'abc')
     disk.setFaults({ latencyMs: () => 2 })
     let acknowledged = false
-    void writeCheckpoint(disk, '/meta/info', bytes('new'.repeat(700))).then(() => {
+    void replace(disk, 'wxyz').then(() => {
       acknowledged = true
     })
-    await clock.advance(random.int(18))
+    await clock.advance(random.int(16))
     disk.crash(random)
     disk.setFaults({})
-    const found = await readCheckpoint(disk, '/meta/info')
-    const value = found.type === 'value' ? text(found.data.slice(0, 3)) : found.type
-    assert.ok(value === 'new' || (value === 'old' && !acknowledged), `seed ${seed}: ${value}`)
-    seen.add(`${value}, ${acknowledged ? 'acknowledged' : 'under way'}`)
+    const found = await lettersOf(disk)
+    assert.ok(found === 'wxyz' || (found === 'abc' && !acknowledged), `seed ${seed}: ${found}`)
+    seen.add(`${found}, ${acknowledged ? 'acknowledged' : 'under way'}`)
   }
-  assert.equal([...seen].sort(), ['new, acknowledged', 'new, under way', 'old, under way'])
+  assert.equal([...seen].sort(), ['abc, under way', 'wxyz, acknowledged', 'wxyz, under way'])
 })
 
-test('a checkpoint that need only survive the process can tear with the host, and is seen to', async () => {
+test('a replacement that was not synced may be torn, lost or there', async () => {
   const seen = await outcomes(async (disk, crash) => {
-    await writeCheckpoint(disk, '/root/a', bytes('old'.repeat(400)))
-    await writeCheckpoint(disk, '/root/a', bytes('new'.repeat(400)), 'process-crash')
+    await durableFile(disk, 'abc')
+    await replace(disk, 'xyz', false)
     crash()
-    const found = await readCheckpoint(disk, '/root/a')
-    return found.type === 'value' ? text(found.data.slice(0, 3)) : found.type
+    return lettersOf(disk)
   })
-  assert.equal([...seen].sort(), ['corrupt', 'new', 'old'])
+  for (const expected of ['abc', 'xyz']) assert.ok(seen.has(expected), expected)
+  assert.ok(seen.size > 2)
 })
 
 test.run()
