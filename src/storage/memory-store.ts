@@ -150,6 +150,8 @@ export interface MemoryStorage extends Storage {
   crash(random?: Random): void
   /** Makes the next write of the store at `path` fail; the store then refuses everything. */
   failNextCommit(path: string): void
+  /** Makes the next read of the store at `path` fail, IO; those after it do not. */
+  failNextRead(path: string): void
   /** While it is full, each write fails for want of space; the store then refuses everything. */
   setFull(isFull: boolean): void
   /** Silent corruption: flips one bit of what is durable at `path`. False if there is nothing. */
@@ -173,6 +175,7 @@ export interface MemoryStorage extends Storage {
 export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
   const images = new Map<string, StoreImage>()
   const failing = new Set<string>()
+  const unreadable = new Set<string>()
   let full = false
   const opened = new Set<MemoryStore>()
 
@@ -188,10 +191,17 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
       if (image.held)
         throw new DiskError('EXISTS', path, `store ${path} is in use by another process`)
       image.held = true
-      const store = new MemoryStore(path, image, options, () => {
-        if (failing.delete(path)) throw new Error('injected fault')
-        if (full) throw new DiskError('NO_SPACE', path, `no space left: ${path}`)
-      })
+      const requireLuck: Luck = {
+        toWrite() {
+          if (failing.delete(path)) throw new Error('injected fault')
+          if (full) throw new DiskError('NO_SPACE', path, `no space left: ${path}`)
+        },
+        toRead() {
+          if (unreadable.delete(path))
+            throw new DiskError('IO', path, `cannot read store ${path}: injected fault`)
+        },
+      }
+      const store = new MemoryStore(path, image, options, requireLuck)
       opened.add(store)
       return store
     },
@@ -201,6 +211,9 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
     },
     failNextCommit(path) {
       failing.add(path)
+    },
+    failNextRead(path) {
+      unreadable.add(path)
     },
     setFull(isFull) {
       full = isFull
@@ -222,21 +235,21 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
 
 const never = (): Promise<never> => new Promise(() => undefined)
 
+/** Throws if a call is to fail. */
+interface Luck {
+  toRead(): void
+  toWrite(): void
+}
+
 class MemoryStore implements Store {
   readonly #image: StoreImage
   readonly #options: MemoryStorageOptions
-  /** Throws if a write is to fail. */
-  readonly #requireLuck: () => void
+  readonly #requireLuck: Luck
   readonly #commits: CommitQueue
   #underWay: CommitGroup = []
   #crashed = false
 
-  constructor(
-    path: string,
-    image: StoreImage,
-    options: MemoryStorageOptions,
-    requireLuck: () => void,
-  ) {
+  constructor(path: string, image: StoreImage, options: MemoryStorageOptions, requireLuck: Luck) {
     this.#image = image
     this.#options = options
     this.#requireLuck = requireLuck
@@ -246,6 +259,7 @@ class MemoryStore implements Store {
   async get(key: string): Promise<Uint8Array | undefined> {
     if (this.#crashed) return never()
     this.#commits.requireUsable()
+    this.#requireLuck.toRead()
     return this.#image.get(key)
   }
 
@@ -256,6 +270,7 @@ class MemoryStore implements Store {
   ): Promise<Array<readonly [string, Uint8Array]>> {
     if (this.#crashed) return never()
     this.#commits.requireUsable()
+    this.#requireLuck.toRead()
     return this.#image.range(from, to, limit)
   }
 
@@ -281,7 +296,7 @@ class MemoryStore implements Store {
     await new Promise<void>((resolve) => this.#afterDelay(resolve))
     if (this.#crashed) return never()
     this.#underWay = []
-    this.#requireLuck()
+    this.#requireLuck.toWrite()
     for (const operations of group) this.#image.apply(operations)
   }
 

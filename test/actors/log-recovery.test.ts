@@ -142,6 +142,25 @@ for (const when of ['at its start', 'while it runs'] as const) {
   })
 }
 
+test('a replica whose disk cannot be read for once reads it again, and votes', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  const items = numbered(10)
+  await appendAll(c, probe, 'a', epoch, items)
+  const { storage } = c.w.ports('c')
+  await c.crash('c')
+  storage.failNextRead(PATH)
+  await c.start('c')
+  await c.untilStatus('c', 'VOTING')
+  storage.failNextRead(PATH)
+  assert.not((await probe.ask(pid('log', 'c'), Read, { from: 1, to: 2 })).ok)
+  await c.untilStatus('c', 'VOTING')
+  assert.equal(await contents(c, 'c'), items)
+  assert.not(c.w.troubles('c').some(({ message }) => message.includes('corrupt')))
+  await c.w.stop()
+})
+
 test("a replica that is given another's disk says whose it is, and leaves it as it is", async () => {
   const c = await cluster(3)
   const probe = await c.probe('a')

@@ -11,6 +11,8 @@ import { agentIdOf, agentStore, isServing, leaderOf } from './views.ts'
 const logStore = '/m/log'
 /** How often a program dies whose host is in a loop: twenty times in a minute. */
 const loopMs = 3000
+/** Of one in so many of those whose store fails the next read does, and not the next write. */
+const unreadableOf = 4
 /** What a turn of a slow host takes, ms. */
 const slowTurnMs = 50
 
@@ -50,6 +52,7 @@ function strike(
   const revive = () => {
     if (!host.isUp) host.start()
   }
+  const random = () => stream(plan.seed, type, at)
   switch (type) {
     case 'kill':
     case 'crash':
@@ -84,6 +87,7 @@ function strike(
       broker.disconnect(name)
       return () => broker.reconnect(name)
     case 'storage':
+      if (at % unreadableOf === 2) return misread(cluster, host, 'failNextRead', random(), revive)
       for (const path of [logStore, agentStore]) host.storage.failNextCommit(path)
       return nothing
     case 'full':
@@ -93,9 +97,9 @@ function strike(
       host.stall(forMs)
       return nothing
     case 'corrupt':
-      return corrupt(cluster, host, stream(plan.seed, 'corrupt', at), revive)
+      return corrupt(cluster, host, random(), revive)
     case 'stale':
-      return readStale(cluster, host, stream(plan.seed, 'stale', at), revive)
+      return misread(cluster, host, 'readStale', random(), revive)
     case 'signal':
       signalSome(cluster, host, at)
       return nothing
@@ -148,17 +152,18 @@ function corrupt(
 }
 
 /**
- * A host finds in its store what stood there before, when it starts, and a replica also while it runs: it
- * must not go by that. The rules of the log see a replica that does, `checkStores` an agent.
+ * A host cannot read its store, or finds there what stood there before, when it starts, and a replica also
+ * while it runs: it must not go by that. The rules of the log see a replica that does, `checkStores` an agent.
  */
-function readStale(
+function misread(
   { masters }: Cluster,
   host: SimulatedHost,
+  how: 'failNextRead' | 'readStale',
   random: Random,
   revive: () => void,
 ): () => void {
   const isReplica = masters.includes(host)
-  host.storage.readStale(isReplica ? logStore : agentStore, random)
+  host.storage[how](isReplica ? logStore : agentStore, random)
   if (isReplica && random.int(2) === 0) return nothing
   host.kill()
   return revive

@@ -69,7 +69,7 @@ export interface Weather {
  * - `pause`: its program stands still; `slow`: each of its turns takes long; `jump`: its wall clock is set.
  * - `isolate`: its messages are lost; `clog`: they are held, or only those that it sends (`out`) or only
  *   those that it gets (`in`), and come in order; `disconnect`: the broker refuses it.
- * - `storage`: a write to its store fails; `full`: no write finds room; `stall`: writes do not return.
+ * - `storage`: a write to its store fails, or a read; `full`: no write finds room; `stall`: writes do not return.
  * - `corrupt`: a bit of its store is flipped; `stale`: a value is read as it was before, once.
  * - `wipe`: it comes back on an empty disk.
  * - `signal`: one of its tasks is killed.

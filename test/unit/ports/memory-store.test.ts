@@ -110,6 +110,17 @@ test('after a failed commit the store refuses everything until it is opened agai
   )
 })
 
+test('a failed read is followed by others that do not fail', async () => {
+  const clock = virtualClock()
+  const storage = memoryStorage({ clock })
+  const store = await storage.open('/log')
+  for (const read of [() => store.get('a'), () => store.range('', 'z')]) {
+    storage.failNextRead('/log')
+    assert.is(await refusal(read()), 'IO')
+    await read()
+  }
+})
+
 test('a full disk fails a write, and takes the next after the store was opened again', async () => {
   const clock = virtualClock()
   const storage = memoryStorage({ clock })
