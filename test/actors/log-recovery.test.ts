@@ -153,6 +153,7 @@ test('a replica whose disk cannot be read for once reads it again, and votes', a
   storage.failNextRead(PATH)
   await c.start('c')
   await c.untilStatus('c', 'VOTING')
+  assert.equal(await contents(c, 'c'), items)
   storage.failNextRead(PATH)
   assert.not((await probe.ask(pid('log', 'c'), Read, { from: 1, to: 2 })).ok)
   await c.untilStatus('c', 'VOTING')
