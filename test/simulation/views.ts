@@ -150,6 +150,9 @@ export function isFree(cluster: Cluster): boolean {
   return (
     agents.every((host) => host.processes.running().length === 0) &&
     [...master.agents.values()].every(({ tasks, offers }) => tasks.size + offers.size === 0) &&
+    [...master.frameworks.values()].every(
+      ({ tasks }) => ![...tasks.values()].some((task) => master.agents.has(task.agent_id.value)),
+    ) &&
     [...allocation.agents.values()].every(({ holdings }) => holdings.length === 0) &&
     // Nor of agents that the allocator has forgotten.
     allocation.clients.every((client) => client === undefined || client.agents.size === 0) &&
