@@ -7,8 +7,8 @@ import { systemPorts } from '../runtime/ports/index.ts'
 import { type ClusterClient, type ConnectionOptions, transportOf } from './connection.ts'
 import { CommandError } from './errors.ts'
 
-/** How long nodes are given to make themselves known. */
-const discoveryMs = 250
+/** How long the first node is given to make itself known, each other one after the one before, and all, ms. */
+const discovery = { first: 2000, next: 250, all: 5000 }
 /** Nodes that one command asks. */
 const nodesMax = 1000
 
@@ -24,21 +24,31 @@ export async function nodesOf(client: ClusterClient): Promise<NodeInfo[]> {
   )
 }
 
-/** Names of the nodes of this cluster: whoever answers in time. */
+/** Names of the nodes of this cluster: whoever answers before it is quiet. */
 async function discover({ connection, subjects }: ClusterClient): Promise<string[]> {
   const inbox = `_INBOX.actor.${crypto.randomUUID()}`
   const names = new Set<string>()
-  const subscription = connection.subscribe(inbox, ({ data, noResponders }) => {
-    if (noResponders || names.size >= nodesMax) return
-    const { metadata } = JSON.parse(new TextDecoder().decode(data)) as {
-      metadata?: { cluster?: string; node?: string }
+  await new Promise<void>((resolve) => {
+    const end = () => {
+      clearTimeout(quiet)
+      clearTimeout(last)
+      subscription.close()
+      resolve()
     }
-    if (metadata?.cluster === subjects.cluster && metadata.node !== undefined)
-      names.add(metadata.node)
+    let quiet = setTimeout(end, discovery.first)
+    const last = setTimeout(end, discovery.all)
+    const subscription = connection.subscribe(inbox, ({ data, noResponders }) => {
+      if (noResponders || names.size >= nodesMax) return end()
+      clearTimeout(quiet)
+      quiet = setTimeout(end, discovery.next)
+      const { metadata } = JSON.parse(new TextDecoder().decode(data)) as {
+        metadata?: { cluster?: string; node?: string }
+      }
+      if (metadata?.cluster === subjects.cluster && metadata.node !== undefined)
+        names.add(metadata.node)
+    })
+    connection.publish(`$SRV.PING.${nodeServiceName}`, encode({}, 'json'), inbox)
   })
-  connection.publish(`$SRV.PING.${nodeServiceName}`, encode({}, 'json'), inbox)
-  await new Promise((resolve) => setTimeout(resolve, discoveryMs))
-  subscription.close()
   return [...names].sort()
 }
 
