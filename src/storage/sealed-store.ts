@@ -18,6 +18,8 @@ export const sumKey = `${lastKey}seals`
 const checksumBytes = 4
 /** Values read at once while a store is opened. */
 const scanChunk = 512
+/** How often is read again what may have been changed meanwhile. */
+const readsMax = 10
 
 /** The value to store for `content` under `key`. */
 export function seal(key: string, content: Uint8Array): Uint8Array {
@@ -114,15 +116,17 @@ export class SealedStore implements Store {
    * To be called when every value has been read.
    * @throws DiskError CORRUPT if they are not those that were written last
    */
-  async verify(): Promise<void> {
-    const value = await this.#store.get(sumKey)
-    // Where nothing was ever written there is none.
-    if (value !== undefined || this.#count > 0) {
-      const content = value && unseal(sumKey, value)
-      if (content === undefined || Buffer.compare(content, this.#summary()) !== 0)
-        throw this.#corrupt('its values are not those that were written last')
-    }
-    this.#isVerified = true
+  verify(): Promise<void> {
+    return this.#read(async () => {
+      const value = await this.#store.get(sumKey)
+      // Where nothing was ever written there is none.
+      if (value !== undefined || this.#count > 0) {
+        const content = value && unseal(sumKey, value)
+        if (content === undefined || Buffer.compare(content, this.#summary()) !== 0)
+          throw this.#corrupt('its values are not those that were written last')
+      }
+      this.#isVerified = true
+    })
   }
 
   async commit(operations: readonly StoreOperation[]): Promise<void> {
@@ -150,13 +154,14 @@ export class SealedStore implements Store {
   /** What is being written meanwhile may be found in its old version or in its new one: it is read again. */
   async #read<T>(read: () => Promise<T>): Promise<T> {
     if (this.#refusal !== undefined) throw this.#refusal
-    for (;;) {
+    for (let reads = 1; ; reads += 1) {
       const issued = this.#issued
       const isQuiet = this.#underWay === 0
       try {
         return await read()
       } catch (error) {
-        if (!isCorrupt(error) || (isQuiet && issued === this.#issued)) throw error
+        const isLast = (isQuiet && issued === this.#issued) || reads === readsMax
+        if (!isCorrupt(error) || isLast) throw error
         await this.#written
       }
     }

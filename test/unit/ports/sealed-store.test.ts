@@ -134,6 +134,28 @@ test('what is being written is read in its old version or in its new one', async
   )
 })
 
+test('what was changed is refused, however much is being written', async () => {
+  const clock = virtualClock()
+  const inner = await memoryStorage({ clock, commitMs: () => 10 }).open('/meta')
+  const opened = openSealed(inner, '/meta')
+  await clock.settle()
+  const store = await opened
+  let isOver = false
+  const write = (): void => void store.commit([put('b', 'x')]).then(() => isOver || write())
+  const first = store.commit([put('a', '1')])
+  await clock.advance(20)
+  await first
+  const changed = inner.commit([put('a', 'no seal')])
+  await clock.advance(20)
+  await changed
+  write()
+  const refused = refusal(store.get('a'))
+  await clock.advance(1000)
+  isOver = true
+  assert.is(await refused, 'CORRUPT')
+  await clock.advance(1000)
+})
+
 test('after a commit that failed nothing is read or written any more', async () => {
   const { clock, storage, store } = await make([put('a', '1')])
   storage.failNextCommit('/meta')
