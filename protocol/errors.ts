@@ -158,8 +158,9 @@ export const errors = {
     advice: 'Check the command, its user and the sandbox; the log of the agent says more.',
   },
   STORAGE_FAILED: {
-    message: 'Writing to {path} failed: {reason}.',
-    advice: 'Free or repair the disk and restart; nothing that was not on disk was promised.',
+    message: 'The storage at {path} cannot be used: {reason}.',
+    advice:
+      'Free or repair the disk and restart; nothing that was not on disk was promised. What is corrupt at every start is of no use any more: begin with an empty directory.',
   },
   MISSING_CAPABILITY: {
     message:

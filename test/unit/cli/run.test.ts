@@ -137,9 +137,11 @@ test('what is given for an agent is kept as it is', () => {
 
 test('an error is told with its code, its causes and what to do', () => {
   const cause = new Error('the disk is full')
-  const error = new CommandError('STORAGE_FAILED', 'Writing failed', 'Free the disk.', { cause })
+  const error = new CommandError('STORAGE_FAILED', 'The storage failed', 'Free the disk.', {
+    cause,
+  })
   assert.equal(describeError(error).split('\n'), [
-    'error: STORAGE_FAILED: Writing failed',
+    'error: STORAGE_FAILED: The storage failed',
     '  because: the disk is full',
     '  Free the disk.',
   ])

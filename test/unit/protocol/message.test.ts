@@ -223,7 +223,7 @@ test('a thrown error carries code, details and cause', () => {
   const cause = new Error('disk')
   const error = new MesetaError('STORAGE_FAILED', { path: '/x', reason: 'full' }, { cause })
   assert.is(error.code satisfies ErrorCode, 'STORAGE_FAILED')
-  assert.is(error.message, 'Writing to /x failed: full.')
+  assert.is(error.message, 'The storage at /x cannot be used: full.')
   assert.is(error.cause, cause)
   assert.equal(error.details, { path: '/x', reason: 'full' })
 })
