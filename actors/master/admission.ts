@@ -10,8 +10,8 @@ import type { Agent } from './state.ts'
 
 export interface Admission {
   readonly pid: Pid
-  /** Interned; without the id. */
-  readonly report: Report
+  /** The latest one, interned; without the id. */
+  report: Report
   /** With the id that it is given; frozen. */
   readonly info: AgentInfo
   /** A former life of the same actor, which leaves with this admission. */

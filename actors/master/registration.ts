@@ -30,12 +30,14 @@ export function registerAgent(
   cx: Context,
 ): void {
   const pid = cx.from
+  const report = internReport(state.interned, said)
   const pending = state.admissions.pending.get(pid)
   if (pending !== undefined) {
+    // One whose link broke meanwhile asks with a report that replaces the one before.
+    pending.report = report
     pending.held.push(cx.hold())
     return
   }
-  const report = internReport(state.interned, said)
   const known = state.agentsByPid.get(pid)
   if (known?.connected && isAnswerEnough(known, report.resource_version)) {
     if (known.resourceVersion !== report.resource_version) {

@@ -346,6 +346,27 @@ test('a repeated registration does not undo what was decided on the first', asyn
   await m.stop()
 })
 
+test('of reports that come before the registration is answered the last one counts', async () => {
+  const m = await masterWorld()
+  const agent = await m.agent('a1', HOST)
+  // Another agent, whose link breaks before it has its answer.
+  agent.id = ''
+  await agent.start()
+  const first = agent.register()
+  agent.resourceVersion = 'v2'
+  const [before, after] = await Promise.all([first, agent.register()])
+  assert.ok(before.ok && after.ok)
+  assert.equal(before.value, after.value)
+  const framework = await m.framework(ENG)
+  while (agent.got(ApplyOperation).length === 0)
+    await framework.accept(await framework.offer(), [reserve(reserved('cpus', 2))])
+  assert.equal(
+    agent.got(ApplyOperation).map((each) => each.resource_version),
+    ['v2'],
+  )
+  await m.stop()
+})
+
 test('after a failover reservations and operations come back with their agents', async () => {
   const { m, agent, framework, offer } = await set()
   await framework.accept(offer, [withId('op', reserve(reserved('cpus', 2)))])
