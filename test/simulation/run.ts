@@ -6,6 +6,7 @@ import { forgetPids } from '../../src/runtime/pid.ts'
 import { disagreement } from './agreement.ts'
 import { copyMsMax } from './air.ts'
 import { buildCluster, type Cluster } from './cluster.ts'
+import { type Deadlines, healed } from './deadlines.ts'
 import { begin as beginFault } from './faults.ts'
 import { Violation } from './history.ts'
 import { type Pace, settingsOf } from './pace.ts'
@@ -133,6 +134,7 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
   const { clock, plan, hosts, frameworks } = cluster
   const { settledMs, lookMs, idleFactor } = settingsOf(plan)
   let nextScan = 0
+  let deadlines: Deadlines | undefined
   const check = () => {
     if (cluster.trouble !== undefined) throw cluster.trouble
     checkStep(cluster)
@@ -153,6 +155,7 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
       check()
       if (missed || clock.monotonic() < nextLook) return missed
       nextLook = clock.monotonic() + lookMs
+      deadlines?.look(clock.monotonic())
       return holds()
     }, limitMs + 1)
     clock.clearTimeout(limit)
@@ -180,6 +183,7 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
   )
 
   progress.phase = 'chaos'
+  const beganMs = clock.monotonic()
   cluster.disturb()
   const ends = new Set<() => void>()
   for (const fault of plan.faults) {
@@ -211,6 +215,7 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
   ends.clear()
   for (const name of plan.lost) cluster.broker.isolate(name)
   operators.tidy()
+  deadlines = healed(cluster, beganMs)
   await until('all agents and frameworks are back', () => isWhole(cluster), settledMs)
   await until('operators are done', () => isTidied(cluster), settledMs)
 

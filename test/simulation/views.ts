@@ -81,7 +81,7 @@ export function orphans(cluster: Cluster): string[] {
 }
 
 /** Hosts that are not lost for ever. */
-function isInCore({ plan }: Cluster, { name }: { readonly name: string }): boolean {
+export function isInCore({ plan }: Cluster, { name }: { readonly name: string }): boolean {
   return !plan.lost.includes(name)
 }
 
@@ -130,15 +130,22 @@ export function isWhole(cluster: Cluster): boolean {
   const leader = leaderOf(cluster)
   if (leader === undefined) return false
   const { master } = leader
-  const connected = [...master.agents.values()].filter((agent) => agent.connected)
-  const hostnames = new Set(connected.map(({ info }) => info.hostname))
   return (
     [...cluster.hosts.values()].every((host) => host.isUp || !isInCore(cluster, host)) &&
-    cluster.agents.every((host) => hostnames.has(host.name) || !isInCore(cluster, host)) &&
+    areAgentsBack(cluster) &&
     cluster.frameworks.every(
       ({ framework }) => master.frameworks.get(framework.id)?.phase === 'connected',
     )
   )
+}
+
+/** All agents of the core are registered. */
+export function areAgentsBack(cluster: Cluster): boolean {
+  const agents = leaderOf(cluster)?.master.agents.values() ?? []
+  const connected = new Set(
+    [...agents].filter((agent) => agent.connected).map(({ info }) => info.hostname),
+  )
+  return cluster.agents.every((host) => connected.has(host.name) || !isInCore(cluster, host))
 }
 
 /** No agent has anything in use or on offer, in the eyes of the master, of its allocator, and of itself. */

@@ -1,0 +1,84 @@
+/**
+ * What must come to pass soon after the last fault has ended (simulation.md §10), each within its own time.
+ * These only look: what happens in a world is the same without them.
+ */
+import type { ReplicaState } from '../../actors/log/state.ts'
+import type { Cluster } from './cluster.ts'
+import { Violation } from './history.ts'
+import type { SimulatedHost } from './host.ts'
+import { settingsOf } from './pace.ts'
+import type { Plan } from './plan.ts'
+import { areAgentsBack, isInCore, leaderOf, stateOf } from './views.ts'
+
+interface Deadline {
+  readonly what: string
+  /** Monotonic time, ms. */
+  readonly byMs: number
+  readonly holds: () => boolean
+}
+
+export class Deadlines {
+  #open: readonly Deadline[]
+
+  constructor(deadlines: readonly Deadline[]) {
+    this.#open = deadlines
+  }
+
+  /** @throws Violation L if something that never held yet is overdue */
+  look(nowMs: number): void {
+    if (this.#open.length === 0) return
+    this.#open = this.#open.filter(({ holds }) => !holds())
+    for (const { what, byMs } of this.#open)
+      if (nowMs > byMs)
+        throw new Violation(`L ${what}`, `not in time: it is ${nowMs - byMs} ms late`)
+  }
+}
+
+/** Once a lease has run out, ms: to find a leader, for agents to come (their longest pause), for a log to be whole. */
+const leaderMs = 10_000
+const agentsMs = 60_000
+const logMs = 60_000
+
+/** Those of a cluster in which nothing begins to fail any more. The chaos began at `beganMs`. */
+export function healed(cluster: Cluster, beganMs: number): Deadlines {
+  const { plan, clock } = cluster
+  const calmMs = Math.max(clock.monotonic(), beganMs + lastEndOf(plan))
+  const leaderBy = calmMs + settingsOf(plan).restartMs + plan.leaseMs + leaderMs
+  const logs = () =>
+    cluster.masters.filter((host) => isInCore(cluster, host)).flatMap((host) => [logOf(host)])
+  const known = Math.max(...cluster.masters.map((host) => learnedOf(logOf(host))))
+  return new Deadlines([
+    { what: 'one leads', byMs: leaderBy, holds: () => leaderOf(cluster) !== undefined },
+    {
+      what: 'all agents are registered',
+      byMs: leaderBy + agentsMs,
+      holds: () => areAgentsBack(cluster),
+    },
+    {
+      what: 'all replicas vote',
+      byMs: leaderBy + logMs,
+      holds: () => logs().every((log) => log?.replica.status === 'VOTING'),
+    },
+    {
+      what: 'all replicas have learned what one had',
+      byMs: leaderBy + logMs,
+      holds: () => logs().every((log) => learnedOf(log) >= known),
+    },
+  ])
+}
+
+/** When the last of the faults ends that nobody can end before its time, ms of the chaos. */
+function lastEndOf({ faults }: Plan): number {
+  const lasting = new Set(['clog', 'freeze', 'stall'])
+  const ends = faults.filter(({ type }) => lasting.has(type)).map(({ at, forMs }) => at + forMs)
+  return Math.max(0, ...ends)
+}
+
+function logOf(host: SimulatedHost): ReplicaState | undefined {
+  return stateOf<ReplicaState>(host, 'log')
+}
+
+/** Up to where a replica has learned all. */
+function learnedOf(log: ReplicaState | undefined): number {
+  return log === undefined ? -1 : log.replica.learned.runFrom(log.replica.begin)
+}
