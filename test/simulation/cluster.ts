@@ -258,7 +258,7 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       removed: (id) => history.removed(id),
       isServing: (name) => agents.some((host) => host.name === name && isServing(host)),
       switchOff: (name) => onHost(name, (host) => host.crash()),
-      switchOn: (name) => onHost(name, (host) => host.isUp || host.start()),
+      switchOn: (name) => onHost(name, (host) => host.start()),
       replace: (name) =>
         onHost(name, (host) => {
           host.wipe()

@@ -49,9 +49,7 @@ function strike(
   // Nobody may lead, and a shrunken plan may have lost the host.
   if (host === undefined) return nothing
   const { name } = host
-  const revive = () => {
-    if (!host.isUp) host.start()
-  }
+  const revive = () => host.start()
   const random = () => stream(plan.seed, type, at)
   switch (type) {
     case 'kill':

@@ -70,6 +70,8 @@ export class SimulatedHost {
   disks = 1
   /** Counts its lives and deaths. */
   #life = 0
+  /** Its program is being started. */
+  #isBooting = false
   #wanted = false
   /** Writes return no sooner than this, by monotonic time. */
   #stalledUntil = 0
@@ -121,9 +123,10 @@ export class SimulatedHost {
     return this.storage.staleReads > this.#staleBefore
   }
 
+  /** Starts its program, unless that runs or is about to. */
   start(): void {
     this.#wanted = true
-    this.#begin()
+    if (!this.isUp && !this.#isBooting) this.#begin()
   }
 
   /** kill -9: what it had under way is lost, its disk and its tasks stay. */
@@ -181,6 +184,7 @@ export class SimulatedHost {
 
   #begin(): void {
     const life = ++this.#life
+    this.#isBooting = true
     this.#staleBefore = this.storage.staleReads
     void this.#boot(life).catch((error: Error) => {
       if (life === this.#life) this.#ended(`could not start: ${error.message}`)
@@ -206,6 +210,7 @@ export class SimulatedHost {
     })
     if (life !== this.#life) node.crash()
     else {
+      this.#isBooting = false
       this.node = node
       onLife(this)
     }
@@ -225,6 +230,7 @@ export class SimulatedHost {
   #die(): void {
     const { name, seed } = this.#options
     const life = ++this.#life
+    this.#isBooting = false
     this.node?.crash()
     this.node = undefined
     this.clock.endProcess()
