@@ -6,6 +6,7 @@ import type { Offer, Resource, Task } from '../../protocol/v1/index.ts'
 import { seal } from '../../src/storage/sealed-store.ts'
 import { assert, suite } from '../support/suite.ts'
 import { CallHistory } from './call-rules.ts'
+import { Deadlines } from './deadlines.ts'
 import { Decisions } from './decisions.ts'
 import { History, Violation } from './history.ts'
 import { checkOver, InstanceHistory } from './instance-rules.ts'
@@ -243,6 +244,30 @@ test('what an operator was answered holds, until the registry leaves the agent o
   assert.is(isBroken({ gone: only }), undefined)
   assert.is(isBroken({ ...keeping }), 'R2')
   assert.is(isBroken({}), undefined, 'this registry forgets')
+})
+
+test('what has come to pass in time may be undone, and what has not is named', () => {
+  let isLed = false
+  const deadlines = () =>
+    new Deadlines([
+      { what: 'one leads', byMs: 10, holds: () => isLed },
+      { what: 'all vote', byMs: 20, holds: () => false },
+    ])
+  const late = deadlines()
+  late.look(10)
+  assert.is(
+    broken(() => late.look(11)),
+    'L one leads',
+  )
+  const early = deadlines()
+  isLed = true
+  early.look(9)
+  isLed = false
+  early.look(20)
+  assert.is(
+    broken(() => early.look(21)),
+    'L all vote',
+  )
 })
 
 const cpus = (value: number, role?: string): Resource => ({

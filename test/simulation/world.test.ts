@@ -1,8 +1,10 @@
 /** Faults and inhabitants of the simulated world are there: what they do is seen. */
 import { virtualClock } from '../../src/runtime/ports/index.ts'
+import { memoryBroker } from '../../src/transport/memory.ts'
 import { assert, suite } from '../support/suite.ts'
 import { Air } from './air.ts'
 import { drawPlan } from './draw.ts'
+import { SimulatedHost } from './host.ts'
 import type { Plan } from './plan.ts'
 import { run } from './run.ts'
 
@@ -55,6 +57,44 @@ test('executors of frameworks run tasks and groups, and come and go', async () =
     'TASK_KILLED',
   ])
     assert.ok((situations.get(situation) ?? 0) > 0, `never: ${situation}`)
+})
+
+test('a program that is being started, or runs, is not started twice, and one that was killed is', async () => {
+  const clock = virtualClock()
+  let lives = 0
+  const host = new SimulatedHost({
+    name: 'a',
+    seed: 'lives',
+    clock,
+    broker: memoryBroker({ clock }),
+    log: { write: () => undefined },
+    restartMs: 1000,
+    commitMs: () => 0,
+    diskMs: () => 0,
+    arrived: (_, data) => data,
+    async program() {
+      lives++
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, 100))
+      return []
+    },
+    onLife: () => undefined,
+    onEvent: (_, what) => assert.unreachable(what),
+  })
+  const startTwice = async () => {
+    host.start()
+    await clock.advance(50)
+    host.start()
+    await clock.advance(1000)
+    host.start()
+    assert.ok(host.isUp)
+  }
+  await startTwice()
+  assert.is(lives, 1)
+  host.kill()
+  await startTwice()
+  assert.is(lives, 2)
+  host.kill()
+  await clock.advance(5000)
 })
 
 /** How long the tasks of a framework took from their launch to the first word of them, ms, in order. */
