@@ -1,6 +1,6 @@
 /** Agents that are new, and agents that leave. Spec: master.md §4, §7. */
 
-import { type RegisterAgent, ShutdownAgent } from '../../protocol/agent.ts'
+import { Ping, type RegisterAgent, ShutdownAgent } from '../../protocol/agent.ts'
 import { failure } from '../../protocol/errors.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { RegistryOperation } from '../../protocol/registrar.ts'
@@ -49,6 +49,14 @@ export function registerAgent(
   const objection = downProblem(state, report.agent_info)
   if (objection !== undefined) {
     refuseAgent(state, objection, cx)
+    return
+  }
+  const silent = state.silent.get(pid)
+  if (silent !== undefined && state.unreachable.has(silent)) {
+    // Its request, or the answer to it, was long on the way: it is that agent and no other one, and is to
+    // come back with what it has.
+    cx.reply(registered(state, silent))
+    cx.send(pid, Ping, { epoch: state.epoch, connected: false })
     return
   }
   admit(state, report, cx)

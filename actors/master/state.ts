@@ -167,6 +167,8 @@ export interface MasterState {
   readonly unreachable: Map<string, TimeInfo>
   readonly gone: Map<string, TimeInfo>
   readonly removed: LRUCache<string, true>
+  /** Ids of agents that became unreachable under this master, by the address that they had. */
+  readonly silent: LRUCache<Pid, string>
   readonly transitions: Map<string, Transition>
   readonly removals: Removals
   /** What agents said alike. */
@@ -249,6 +251,7 @@ export function newState(
     gone: new Map(),
     // By size, for with `max` its tables would be laid out for all of them at once.
     removed: new LRUCache({ maxSize: REMOVED_AGENTS_MAX, sizeCalculation: () => 1 }),
+    silent: new LRUCache({ maxSize: REMOVED_AGENTS_MAX, sizeCalculation: () => 1 }),
     transitions: new Map(),
     removals: { waiting: new Map(), nextMs: 0 },
     interned: new Interned(),

@@ -24,6 +24,7 @@ export function markUnreachable(
   const begin = () =>
     mark(state, agent.id, why, cx, (unreachableMs) => {
       const message = `the agent ${agent.info.hostname} is unreachable: ${why}`
+      state.silent.set(agent.pid, agent.id)
       removeAgent(state, agent, { reason: 'REASON_AGENT_REMOVED', message, unreachableMs }, cx)
     })
   removeInTurn(state, `${agent.id}: ${why}`, { isDue, begin }, cx)

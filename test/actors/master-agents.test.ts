@@ -208,6 +208,21 @@ test('an unreachable agent comes back with its tasks, in the state that it repor
   await m.stop()
 })
 
+test('a registration that was long on its way does not make another agent of an unreachable one', async () => {
+  const m = await masterWorld()
+  const agent = await m.agent('a1')
+  await silence(m)
+  const late = await agent.register()
+  assert.is(late.ok && late.value.agent_id.value, agent.id)
+  assert.is(agent.got(Ping).at(-1)?.connected, false, 'it is to come back with what it has')
+  const admitted = async () => (await m.operate({ type: 'GET_AGENTS' })).get_agents.agents
+  assert.is((await admitted()).length, 0)
+  const back = await agent.reregister()
+  assert.is(back.ok && back.value.agent_id.value, agent.id)
+  assert.is((await admitted()).length, 1)
+  await m.stop()
+})
+
 test('a broken link rescinds the offers of an agent at once', async () => {
   const m = await masterWorld()
   const agent = await m.agent('a1')

@@ -34,7 +34,7 @@ export class Deadlines {
   }
 }
 
-/** Once a lease has run out, ms: to find a leader, for agents to come (their longest pause), for a log to be whole. */
+/** To find a leader once a lease has run out; the longest pause of agents; for a log to be whole, ms. */
 const leaderMs = 10_000
 const agentsMs = 60_000
 const logMs = 60_000
@@ -43,7 +43,8 @@ const logMs = 60_000
 export function healed(cluster: Cluster, beganMs: number): Deadlines {
   const { plan, clock } = cluster
   const calmMs = Math.max(clock.monotonic(), beganMs + lastEndOf(plan))
-  const leaderBy = calmMs + settingsOf(plan).restartMs + plan.leaseMs + leaderMs
+  const { restartMs, pingsMs } = settingsOf(plan)
+  const leaderBy = calmMs + restartMs + plan.leaseMs + leaderMs
   const logs = () =>
     cluster.masters.filter((host) => isInCore(cluster, host)).flatMap((host) => [logOf(host)])
   const known = Math.max(...cluster.masters.map((host) => learnedOf(logOf(host))))
@@ -51,7 +52,7 @@ export function healed(cluster: Cluster, beganMs: number): Deadlines {
     { what: 'one leads', byMs: leaderBy, holds: () => leaderOf(cluster) !== undefined },
     {
       what: 'all agents are registered',
-      byMs: leaderBy + agentsMs,
+      byMs: leaderBy + pingsMs + agentsMs,
       holds: () => areAgentsBack(cluster),
     },
     {

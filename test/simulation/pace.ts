@@ -27,6 +27,8 @@ export interface Settings {
   readonly restartMs: number
   /** The pauses of those who act from time to time are so many times as long as in a brisk world. */
   readonly idleFactor: number
+  /** How long a master pings an agent before it gives it up, and an agent waits before it looks for another master. */
+  readonly pingsMs: number
   /** Between two letters of a host (S2) at most. */
   readonly letterMs: number
   /** What must come to pass after the chaos does so within this time. */
@@ -60,6 +62,7 @@ const brisk: Settings = {
   isReviving: false,
   restartMs: 1000,
   idleFactor: 1,
+  pingsMs: 3000,
   letterMs: 2000,
   settledMs: 3 * minute,
   lookMs: 20,
@@ -85,6 +88,7 @@ const settings: Readonly<Record<Pace, Settings>> = {
     isReviving: true,
     restartMs: 10_000,
     idleFactor: 60,
+    pingsMs: 75_000,
     letterMs: 2 * minute,
     settledMs: 60 * minute,
     lookMs: 1000,
