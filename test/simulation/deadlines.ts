@@ -2,6 +2,7 @@
  * What must come to pass soon after the last fault has ended (simulation.md §10), each within its own time.
  * These only look: what happens in a world is the same without them.
  */
+import { missing } from '../../actors/log/replica.ts'
 import type { ReplicaState } from '../../actors/log/state.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
@@ -47,7 +48,6 @@ export function healed(cluster: Cluster, beganMs: number): Deadlines {
   const leaderBy = calmMs + restartMs + plan.leaseMs + leaderMs
   const logs = () =>
     cluster.masters.filter((host) => isInCore(cluster, host)).flatMap((host) => [logOf(host)])
-  const known = Math.max(...cluster.masters.map((host) => learnedOf(logOf(host))))
   return new Deadlines([
     { what: 'one leads', byMs: leaderBy, holds: () => leaderOf(cluster) !== undefined },
     {
@@ -61,9 +61,9 @@ export function healed(cluster: Cluster, beganMs: number): Deadlines {
       holds: () => logs().every((log) => log?.replica.status === 'VOTING'),
     },
     {
-      what: 'all replicas have learned what one had',
+      what: 'all replicas have learned what they know to be chosen',
       byMs: leaderBy + logMs,
-      holds: () => logs().every((log) => learnedOf(log) >= known),
+      holds: () => logs().every((log) => log !== undefined && isComplete(log)),
     },
   ])
 }
@@ -79,7 +79,6 @@ function logOf(host: SimulatedHost): ReplicaState | undefined {
   return stateOf<ReplicaState>(host, 'log')
 }
 
-/** Up to where a replica has learned all. */
-function learnedOf(log: ReplicaState | undefined): number {
-  return log === undefined ? -1 : log.replica.learned.runFrom(log.replica.begin)
+function isComplete({ replica }: ReplicaState): boolean {
+  return missing(replica, replica.known).length === 0
 }
