@@ -37,6 +37,8 @@ export class Deadlines {
 
 /** To find a leader once a lease has run out; the longest pause of agents; for a log to be whole, ms. */
 const leaderMs = 10_000
+/** Operators ask again, and again, before they go on with what they do. */
+const operatorMs = 60_000
 const agentsMs = 60_000
 const logMs = 60_000
 
@@ -46,13 +48,14 @@ export function healed(cluster: Cluster, beganMs: number): Deadlines {
   const calmMs = Math.max(clock.monotonic(), beganMs + lastEndOf(plan))
   const { restartMs, pingsMs } = settingsOf(plan)
   const leaderBy = calmMs + restartMs + plan.leaseMs + leaderMs
+  const machinesBy = Math.max(leaderBy, beganMs + lastMachineOf(plan) + operatorMs)
   const logs = () =>
     cluster.masters.filter((host) => isInCore(cluster, host)).flatMap((host) => [logOf(host)])
   return new Deadlines([
     { what: 'one leads', byMs: leaderBy, holds: () => leaderOf(cluster) !== undefined },
     {
       what: 'all agents are registered',
-      byMs: leaderBy + pingsMs + agentsMs,
+      byMs: machinesBy + pingsMs + agentsMs,
       holds: () => areAgentsBack(cluster),
     },
     {
@@ -73,6 +76,11 @@ function lastEndOf({ faults }: Plan): number {
   const lasting = new Set(['clog', 'freeze', 'stall'])
   const ends = faults.filter(({ type }) => lasting.has(type)).map(({ at, forMs }) => at + forMs)
   return Math.max(0, ...ends)
+}
+
+/** When operators give the last machine back that they have taken away, ms of the chaos. */
+function lastMachineOf({ orders }: Plan): number {
+  return Math.max(0, ...orders.map(({ at, forMs }) => at + forMs))
 }
 
 function logOf(host: SimulatedHost): ReplicaState | undefined {
