@@ -5,7 +5,7 @@
  *     progress      {begin, learned: [[from, to], ...]}
  *     a/<position>  {promised, performed?, body?, learned?}
  *
- * The store is sealed: a record that was changed, cut short, put in another's place or written anew since is
+ * The store is sealed: a record that was changed, cut short, put in another's place or replaced since is
  * noticed. A replica that finds such a one holds none of its votes for true: it becomes CORRUPT and stays out
  * until the others have filled it again.
  */
