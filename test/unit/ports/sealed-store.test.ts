@@ -65,6 +65,16 @@ async function make(operations: readonly StoreOperation[]) {
   return { clock, storage, inner, store, write, again }
 }
 
+/** An empty one whose commits take 10 ms. */
+async function slow() {
+  const clock = virtualClock()
+  const inner = await memoryStorage({ clock, commitMs: () => 10 }).open('/meta')
+  const opened = openSealed(inner, '/meta')
+  await clock.settle()
+  const store = await opened
+  return { clock, inner, store }
+}
+
 const problem = (error: Error) => error.message
 const notLast = 'store /meta is corrupt: its values are not those that were written last'
 
@@ -113,11 +123,7 @@ test('a value that is gone, one that was deleted, and an old sum are refused', a
 })
 
 test('what is being written is read in its old version or in its new one', async () => {
-  const clock = virtualClock()
-  const inner = await memoryStorage({ clock, commitMs: () => 10 }).open('/meta')
-  const opened = openSealed(inner, '/meta')
-  await clock.settle()
-  const store = await opened
+  const { clock, store } = await slow()
   const first = store.commit([put('a', '1'), put('b', '1')])
   await clock.advance(20)
   await first
@@ -135,11 +141,7 @@ test('what is being written is read in its old version or in its new one', async
 })
 
 test('what was changed is refused, however much is being written', async () => {
-  const clock = virtualClock()
-  const inner = await memoryStorage({ clock, commitMs: () => 10 }).open('/meta')
-  const opened = openSealed(inner, '/meta')
-  await clock.settle()
-  const store = await opened
+  const { clock, inner, store } = await slow()
   let isOver = false
   const write = (): void => void store.commit([put('b', 'x')]).then(() => isOver || write())
   const first = store.commit([put('a', '1')])
