@@ -111,7 +111,12 @@ export type GrantReply = Static<typeof GrantReply>
 export const Grant = message(
   'GRANT',
   'Lease yourself to the holder, who was elected with this proposal.',
-  Type.Object({ proposal: Uint64, lease: Lease }),
+  Type.Object({
+    proposal: Uint64,
+    lease: Lease,
+    /** All positions up to it are chosen: who missed the last CHOSEN needs not wait for the next write. */
+    chosen: Uint64,
+  }),
   GrantReply,
 )
 

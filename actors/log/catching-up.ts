@@ -6,7 +6,7 @@ import { failure } from '../../protocol/errors.ts'
 import { type CatchUp, type CaughtUp, Positions } from '../../protocol/log.ts'
 import type { Context, Handlers } from '../../src/runtime/index.ts'
 import { catchUp } from './catch-up.ts'
-import { whenDurable } from './journal.ts'
+import { markSoon, whenDurable } from './journal.ts'
 import { learnedTo, missing } from './replica.ts'
 import { type ReplicaState, replicaOf, timing, WAITERS_MAX } from './state.ts'
 
@@ -65,7 +65,14 @@ export function waitFor(
   if (state.waiters.length > 0) start(state, cx, proposal)
 }
 
-/** Something was learned: answers those who need not wait any more. */
+/** Something was learned, or is known to be chosen. */
+export function afterLearning(state: ReplicaState, cx: Context): void {
+  markSoon(state, cx)
+  check(state, cx)
+  watchLag(state, cx)
+}
+
+/** Answers those who need not wait any more. */
 export function check(state: ReplicaState, cx: Context): void {
   if (state.waiters.length === 0) return
   const { replica } = state
@@ -75,14 +82,19 @@ export function check(state: ReplicaState, cx: Context): void {
   for (const { done } of ready) whenDurable(state, cx, done)
 }
 
-/** A voter that goes on missing what is chosen fetches it. */
-export function watchLag(state: ReplicaState, cx: Context): void {
+/**
+ * A voter that goes on missing what is chosen fetches it. What it heard first decides when: a writer that
+ * appends without a pause would put it off for ever.
+ */
+function watchLag(state: ReplicaState, cx: Context): void {
   const { replica } = state
-  if (replica.status !== 'VOTING' || missing(replica, replica.known).length === 0) return
   const to = replica.known
+  const lags = () => replica.status === 'VOTING' && missing(replica, to).length > 0
+  if (state.lagWatched || !lags()) return
+  state.lagWatched = true
   cx.after('lag', timing.lagMs, () => {
-    if (state.catchingUp || missing(replica, to).length === 0) return
-    waitFor(state, cx, to, 1, () => undefined)
+    state.lagWatched = false
+    if (!state.catchingUp && lags()) waitFor(state, cx, to, 1, () => undefined)
   })
 }
 

@@ -189,14 +189,15 @@ function endAt(state: WriterState, untilMs: number, cx: Context): void {
 function extend(state: WriterState, cx: Context): void {
   const { args, coordinator, lease, owner } = state
   if (lease === undefined || owner === undefined) return
-  const { proposal } = coordinator
+  const { proposal, chosen } = coordinator
   const current = sameTerm(state)
   const tally = new Tally(args.ensemble)
   const askedMs = cx.monotonic()
   let open = true
+  const request = { proposal, lease, chosen }
   const options = { timeoutMs: lease.ms }
   for (const node of args.ensemble.replicas) {
-    cx.ask(replicaOf(args, node), Grant, { proposal, lease }, options, (outcome) => {
+    cx.ask(replicaOf(args, node), Grant, request, options, (outcome) => {
       tally.add(node, voteOf(outcome))
       const { verdict } = tally
       if (!open || verdict === 'OPEN' || !current()) return

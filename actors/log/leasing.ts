@@ -1,7 +1,9 @@
 /** The conversations about leases (replicated-log.md §15). The decisions are lease.ts's. */
 import type { Canvass, Grant, Lease, Release } from '../../protocol/log.ts'
 import type { Context, Handlers } from '../../src/runtime/index.ts'
+import { afterLearning } from './catching-up.ts'
 import { forgotten, granted, grantReply, noLease, remainingFor } from './lease.ts'
+import * as replicas from './replica.ts'
 import type { ReplicaState } from './state.ts'
 
 type Messages = readonly [typeof Grant, typeof Release, typeof Canvass]
@@ -16,6 +18,9 @@ export const leasing: Handlers<ReplicaState, Messages> = {
     // At once, however busy the disk is: what is granted is in memory only, and a generation that is
     // not durable yet makes others' answers count for less, never for more.
     cx.reply(reply)
+    const { proposal, chosen } = request
+    replicas.chosen(state.replica, { proposal, from: state.replica.begin, to: chosen })
+    afterLearning(state, cx)
   },
 
   RELEASE(state, { proposal }) {

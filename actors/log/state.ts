@@ -66,6 +66,8 @@ export interface ReplicaState {
   /** Counts the catch-up actors. */
   catchUps: number
   catchingUp: boolean
+  /** Something is missing that is known to be chosen; it is looked at again in `timing.lagMs`. */
+  lagWatched: boolean
 }
 
 /** Requests to catch up that may wait. */
@@ -86,6 +88,7 @@ export function newState(args: LogArgs): ReplicaState {
     waiters: [],
     catchUps: 0,
     catchingUp: false,
+    lagWatched: false,
   }
 }
 

@@ -2,8 +2,8 @@
 import type { Chosen, Learn, Learned, PromiseRequest, WriteRequest } from '../../protocol/log.ts'
 import type { Payload } from '../../protocol/message.ts'
 import type { Context, Handlers } from '../../src/runtime/index.ts'
-import { check, watchLag } from './catching-up.ts'
-import { condemn, markSoon, storeOf, unreadable, whenDurable } from './journal.ts'
+import { afterLearning } from './catching-up.ts'
+import { condemn, storeOf, unreadable, whenDurable } from './journal.ts'
 import { granted, leased, remainingFor } from './lease.ts'
 import { isTooLong } from './leasing.ts'
 import { readBody } from './records.ts'
@@ -88,10 +88,4 @@ function learn(
   for (const entry of entries) replicas.learn(state.replica, entry)
   if (begin !== undefined) replicas.truncated(state.replica, begin)
   afterLearning(state, cx)
-}
-
-function afterLearning(state: ReplicaState, cx: Context): void {
-  markSoon(state, cx)
-  check(state, cx)
-  watchLag(state, cx)
 }

@@ -286,4 +286,36 @@ test('an election does not wait for a replica that has fallen silent', async () 
   }
 })
 
+test('a replica that missed the last entry learns it while nothing more is written', async () => {
+  const c = await cluster(3, { leaseMs: 4_000 })
+  const probe = await c.probe('a')
+  const lease = { holder: 'a', ms: 4_000 }
+  // What they may have granted before they started has run out.
+  await c.w.advance(5_000)
+  const elected = await probe.ask(pid('log-writer', 'a'), Elect, { lease })
+  assert.ok(elected.ok)
+  const away = c.w.broker.isolate('c')
+  const { epoch } = elected.value
+  assert.equal(await append(probe, 'a', epoch, 'x'), { ok: true, value: { position: 1 } })
+  away.remove()
+  await c.w.advance(5_000)
+  assert.is((await c.positions('c')).learned, 1)
+  await c.w.stop()
+})
+
+test('a replica that missed an entry fetches it while more are written without a pause', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  const away = c.w.broker.isolate('c')
+  assert.ok((await append(probe, 'a', epoch, 'missed')).ok)
+  away.remove()
+  for (const item of numbered(20)) {
+    assert.ok((await append(probe, 'a', epoch, item)).ok)
+    await c.w.advance(500)
+  }
+  assert.is((await c.positions('c')).learned, 21)
+  await c.w.stop()
+})
+
 test.run()

@@ -1,8 +1,7 @@
 /**
  * What must come to pass soon after the last fault has ended (simulation.md §10), each within its own time.
- * These only look: what happens in a world is the same without them.
  */
-import { missing } from '../../actors/log/replica.ts'
+import { learnedTo } from '../../actors/log/replica.ts'
 import type { ReplicaState } from '../../actors/log/state.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
@@ -25,9 +24,13 @@ export class Deadlines {
     this.#open = deadlines
   }
 
+  get areMet(): boolean {
+    return this.#open.length === 0
+  }
+
   /** @throws Violation L if something that never held yet is overdue */
   look(nowMs: number): void {
-    if (this.#open.length === 0) return
+    if (this.areMet) return
     this.#open = this.#open.filter(({ holds }) => !holds())
     for (const { what, byMs } of this.#open)
       if (nowMs > byMs)
@@ -51,6 +54,7 @@ export function healed(cluster: Cluster, beganMs: number): Deadlines {
   const machinesBy = Math.max(leaderBy, beganMs + lastMachineOf(plan) + operatorMs)
   const logs = () =>
     cluster.masters.filter((host) => isInCore(cluster, host)).flatMap((host) => [logOf(host)])
+  const learned = Math.max(-1, ...logs().map((log) => (log ? learnedTo(log.replica) : -1)))
   return new Deadlines([
     { what: 'one leads', byMs: leaderBy, holds: () => leaderOf(cluster) !== undefined },
     {
@@ -64,9 +68,9 @@ export function healed(cluster: Cluster, beganMs: number): Deadlines {
       holds: () => logs().every((log) => log?.replica.status === 'VOTING'),
     },
     {
-      what: 'all replicas have learned what they know to be chosen',
+      what: 'all replicas have learned what one of them had',
       byMs: leaderBy + logMs,
-      holds: () => logs().every((log) => log !== undefined && isComplete(log)),
+      holds: () => logs().every((log) => log !== undefined && learnedTo(log.replica) >= learned),
     },
   ])
 }
@@ -85,8 +89,4 @@ function lastMachineOf({ orders }: Plan): number {
 
 function logOf(host: SimulatedHost): ReplicaState | undefined {
   return stateOf<ReplicaState>(host, 'log')
-}
-
-function isComplete({ replica }: ReplicaState): boolean {
-  return missing(replica, replica.known).length === 0
 }

@@ -1,6 +1,6 @@
 /**
- * S3, S4: when nothing is to be done any more, next to nothing is left: what is kept for each task, call or
- * message would add up in a world that lives for hours. Spec: simulation.md §9.
+ * S3, S4, L: when nothing is to be done any more, next to nothing is left or said: what is kept for each
+ * task, call or message would add up in a world that lives for hours. Spec: simulation.md §9, §10.
  */
 import { Violation } from './history.ts'
 
@@ -34,4 +34,20 @@ export function checkAtRest(host: string, kept: Kept): void {
         what === 'records' || what === 'messages' ? 'S3' : 'S4',
         `${host} has ${kept[what]} ${what} when nothing is to be done, at most ${keptMax[what]} are needed`,
       )
+}
+
+/** What a cluster at rest may say, for each message of its boot (§10). */
+const quietMax = 1.5
+
+/**
+ * Nothing goes on for ever that nobody asked for.
+ * @param quiet messages of all in a simulated minute at rest; `boot`: the same while all started
+ * @throws Violation L
+ */
+export function checkQuiet(quiet: number, boot: number): void {
+  if (quiet > quietMax * boot)
+    throw new Violation(
+      'L it is quiet at the end',
+      `${Math.round(quiet)} messages a minute with nothing to do, ${Math.round(boot)} when all started`,
+    )
 }

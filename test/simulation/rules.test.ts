@@ -17,7 +17,7 @@ import { checkDecided, type Ruled } from './operator-rules.ts'
 import { Refusals } from './refusal-rules.ts'
 import { RegistryHistory } from './registry-rules.ts'
 import { ReignHistory } from './reign-rules.ts'
-import { checkAtRest, keptMax } from './rest-rules.ts'
+import { checkAtRest, checkQuiet, keptMax } from './rest-rules.ts'
 import { UpdateHistory } from './update-rules.ts'
 import { type Answered, checkAnswer, type Proposal } from './vote-rules.ts'
 
@@ -538,6 +538,14 @@ test('S3, S4: what is left when nothing is to be done is little', () => {
       broken(() => checkAtRest('agent-1', { ...keptMax, [what]: keptMax[what] + 1 })),
       rule,
     )
+})
+
+test('L: a cluster with nothing to do does not say more than when it started', () => {
+  checkQuiet(150, 100)
+  assert.is(
+    broken(() => checkQuiet(151, 100)),
+    'L it is quiet at the end',
+  )
 })
 
 test.run()

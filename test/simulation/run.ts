@@ -11,7 +11,7 @@ import { begin as beginFault } from './faults.ts'
 import { Violation } from './history.ts'
 import { type Pace, settingsOf } from './pace.ts'
 import type { Plan } from './plan.ts'
-import { checkAtRest } from './rest-rules.ts'
+import { checkAtRest, checkQuiet } from './rest-rules.ts'
 import { checkStep, scan } from './rules.ts'
 import {
   allVote,
@@ -66,6 +66,8 @@ class Stop extends Error {}
 
 const bootMs = 60_000
 const scanMs = 1000
+/** For how long it is looked at what a cluster says that has nothing to do, at the usual pace. */
+const quietMs = 20_000
 
 export async function run(plan: Plan, { until, print }: RunOptions = {}): Promise<Result> {
   const cpuMs = cpuClock()
@@ -171,6 +173,7 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
   }
 
   const { operators } = cluster
+  const bootRate = meter(cluster)
   await operators.open()
   for (const host of hosts.values()) host.start()
   for (const { framework } of frameworks) framework.begin()
@@ -181,6 +184,7 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
     () => isWhole(cluster) && allVote(cluster),
     bootMs,
   )
+  const booting = bootRate()
 
   progress.phase = 'chaos'
   const beganMs = clock.monotonic()
@@ -237,6 +241,11 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
   for (const { framework } of frameworks) framework.driver?.suppress()
   await until('everything is free', () => isTidied(cluster) && isFree(cluster), settledMs)
   await until('the books agree', () => disagreement(cluster) === undefined, settledMs)
+  const met = deadlines
+  await until('what has its time has come to pass', () => met.areMet, settledMs)
+  const quietRate = meter(cluster)
+  await pass(quietMs * idleFactor)
+  checkQuiet(quietRate(), booting)
   // What runs on a machine that is lost will never be told to end.
   for (const name of plan.lost) hosts.get(name)?.crash()
   for (const host of hosts.values()) checkAtRest(host.name, keptBy(host))
@@ -253,6 +262,12 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
   const left = clock.pending()
   if (left.timers + left.deferred > 0)
     throw new Violation('S4', `left on the clock: ${JSON.stringify(left)}`)
+}
+
+/** Returns a function that says how many messages were published in a simulated minute since. */
+function meter({ broker, clock }: Cluster): () => number {
+  const [published, sinceMs] = [broker.stats().published, clock.monotonic()]
+  return () => ((broker.stats().published - published) / (clock.monotonic() - sinceMs)) * 60_000
 }
 
 /** Faults that are the end of a process. */

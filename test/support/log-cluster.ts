@@ -30,6 +30,7 @@ export async function cluster(
   size: number,
   options: {
     readonly autoInitialize?: boolean
+    readonly leaseMs?: number
     readonly seed?: number
     /** What else runs on a node. */
     readonly beside?: (node: string) => readonly ChildSpec[]
@@ -44,9 +45,9 @@ export async function cluster(
     names,
     nodes,
     async start(name) {
-      const { autoInitialize = true } = options
+      const { autoInitialize = true, leaseMs = 0 } = options
       const path = paths.get(name) as string
-      const replica = log({ path, node: name, replicas: names, autoInitialize })
+      const replica = log({ path, node: name, replicas: names, autoInitialize, leaseMs })
       const children = [replica, ...(options.beside?.(name) ?? [])]
       nodes.set(name, await w.start(name, { children }))
     },
