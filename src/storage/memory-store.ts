@@ -81,6 +81,8 @@ class StoreImage {
     if (value.length === 0) return false
     value[random.int(value.length)]! ^= 1 << random.int(8)
     this.#values.set(key, value)
+    // What stood there before may be what is to stand there: a stale read would undo the damage.
+    this.#forgetFormer(key)
     this.changes++
     return true
   }
@@ -100,10 +102,14 @@ class StoreImage {
     this.#former.set(key, this.#values.get(key))
     if (this.#former.size <= formerMax) return
     for (const oldest of this.#former.keys()) {
-      if (oldest === this.#stale) this.#stale = undefined
-      this.#former.delete(oldest)
+      this.#forgetFormer(oldest)
       break
     }
+  }
+
+  #forgetFormer(key: string): void {
+    if (key === this.#stale) this.#stale = undefined
+    this.#former.delete(key)
   }
 
   /** In order; among them one that is gone, where it is to be read as before. */
