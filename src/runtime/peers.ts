@@ -57,7 +57,10 @@ export interface Peer extends Address {
   /** What has been received from it. */
   seen: number
   received: number
+  /** When something was heard of it, or its silence began to count anew. */
   heardMs: number
+  /** When this incarnation was heard. */
+  spokeMs: number
   /** Links between actors here and there, by the key of the end here. */
   readonly links: Map<string, { readonly cell: Cell; readonly other: Pid; readonly me: Pid }>
   /** Monitors held here on actors there. */
@@ -107,6 +110,7 @@ export class Peers {
   peer(name: string): Peer {
     const known = this.#peers.get(name)
     if (known !== undefined) return known
+    const nowMs = this.#node.ports.clock.monotonic()
     const peer: Peer = {
       name,
       incarnation: '',
@@ -115,7 +119,8 @@ export class Peers {
       sent: 0,
       seen: 0,
       received: 0,
-      heardMs: this.#node.ports.clock.monotonic(),
+      heardMs: nowMs,
+      spokeMs: nowMs,
       links: new Map(),
       monitors: new Map(),
       watchers: new Map(),
@@ -224,6 +229,7 @@ export class Peers {
     if (peer.former.includes(header.incarnation)) return this.#hearFormer(peer, header)
     if (header.incarnation !== peer.incarnation) this.#renew(peer, header.incarnation)
     peer.heardMs = node.ports.clock.monotonic()
+    peer.spokeMs = peer.heardMs
     if (header.toIncarnation !== '' && header.toIncarnation !== node.incarnation) {
       // Whatever comes back tells it that its peer is a new one.
       this.#heartbeat(peer)
@@ -251,7 +257,7 @@ export class Peers {
    * later one: a frame from before came late, after the peer's first. Who speaks next is believed.
    */
   #hearFormer(peer: Peer, { incarnation }: Header): undefined {
-    if (this.#node.ports.clock.monotonic() - peer.heardMs > this.#options.silenceMs) {
+    if (this.#node.ports.clock.monotonic() - peer.spokeMs > this.#options.silenceMs) {
       this.#break(peer, 'incarnation')
       peer.former.splice(peer.former.indexOf(incarnation), 1)
       this.#forget(peer)
