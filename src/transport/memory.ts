@@ -72,7 +72,12 @@ export interface Denial {
 export interface MemoryBroker
   extends Pick<Faults, 'drop' | 'delay' | 'duplicate' | 'partition' | 'isolate'> {
   transport(owner: string): Transport
-  /** Ends all faults of messages, denials included. Owners that are disconnected stay so. */
+  /**
+   * The route between two brokers of a cluster is lost: the owners at one do not see what those at the other
+   * subscribe to, and the other way round.
+   */
+  sever(some: readonly string[], others: readonly string[]): Fault
+  /** Ends all faults of messages, denials and lost routes included. Owners that are disconnected stay so. */
   heal(): void
   /** Refuses what matches, and tells the owner so (status `denied`). */
   deny(denial: Denial): Fault
@@ -83,6 +88,11 @@ export interface MemoryBroker
   /** Resolves with the next matching message that the broker takes, before any fault strikes it. */
   expect(filter: PassingFilter): Promise<Passing>
   stats(): MemoryBrokerStats
+}
+
+interface LostRoute {
+  readonly ends: readonly [ReadonlySet<string>, ReadonlySet<string>]
+  hits: number
 }
 
 const noData = new Uint8Array(0)
@@ -99,6 +109,7 @@ class Broker implements MemoryBroker, BrokerSide {
   readonly #options: MemoryBrokerOptions
   readonly #faults = new Faults()
   readonly #denials = new Set<Denial & { hits: number }>()
+  readonly #lostRoutes = new Set<LostRoute>()
   readonly #expectations = new Set<{ filter: PassingFilter; resolve: (found: Passing) => void }>()
   readonly #connections = new Set<MemoryConnection>()
   readonly #interests = new SubjectTree<Interest>()
@@ -151,9 +162,17 @@ class Broker implements MemoryBroker, BrokerSide {
     return this.#faults.isolate(owner)
   }
 
+  sever(some: readonly string[], others: readonly string[]): Fault {
+    const ends = [new Set(some), new Set(others)] as const
+    const route = { ends, hits: 0, remove: () => this.#lostRoutes.delete(route) }
+    this.#lostRoutes.add(route)
+    return route
+  }
+
   heal(): void {
     this.#faults.clear()
     this.#denials.clear()
+    this.#lostRoutes.clear()
   }
 
   deny(denial: Denial): Fault {
@@ -208,16 +227,17 @@ class Broker implements MemoryBroker, BrokerSide {
     if (this.#denied(from, 'publish', subject)) return
     this.#stats.published++
     this.#meetExpectations({ from: from.owner, subject, reply, data })
-    const receivers = this.#receivers(subject)
+    const receivers = this.#receivers(subject, from.owner)
     for (const receiver of receivers) this.#route(from, receiver, message)
     if (receivers.length === 0 && reply !== undefined) this.#answerNoResponders(from, reply)
   }
 
   /** Every subscription outside of queue groups, and one of each group. */
-  #receivers(subject: string): readonly Interest[] {
+  #receivers(subject: string, from: string): readonly Interest[] {
     const receivers: Interest[] = []
     let groups: Map<string, Interest[]> | undefined
     this.#interests.match(subject, (interest) => {
+      if (this.#isBeyond(from, interest.connection.owner)) return
       if (interest.queue === undefined) {
         receivers.push(interest)
         return
@@ -234,6 +254,17 @@ class Broker implements MemoryBroker, BrokerSide {
       receivers.push(members[index]!)
     }
     return receivers
+  }
+
+  /** Whether the route between them is lost. */
+  #isBeyond(from: string, to: string): boolean {
+    for (const route of this.#lostRoutes) {
+      const [one, other] = route.ends
+      if (!((one.has(from) && other.has(to)) || (other.has(from) && one.has(to)))) continue
+      route.hits++
+      return true
+    }
+    return false
   }
 
   #choose(count: number): number {

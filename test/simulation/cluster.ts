@@ -6,6 +6,7 @@ import Value from 'typebox/value'
 import agentModule, { type AgentOptions } from '../../actors/agent/index.ts'
 import masterModule, { type MasterOptions } from '../../actors/master/index.ts'
 import { defaultCluster } from '../../protocol/subjects.ts'
+import { SCHEDULER_ID } from '../../src/framework/scheduler.ts'
 import type { NodeModule } from '../../src/runtime/module.ts'
 import { stream, type VirtualClock, virtualClock } from '../../src/runtime/ports/index.ts'
 import type { Behaviour } from '../../src/runtime/ports/memory-processes.ts'
@@ -183,7 +184,13 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
       const own: SimulatedHost = addHost(name, {
         supervision: { intensity: 0 },
         program: () =>
-          framework.program(() => clock.setTimeout(() => own.restart(), settings.restartMs)),
+          framework.program(
+            () => clock.setTimeout(() => own.restart(), settings.restartMs),
+            (run) => {
+              const cell = own.node?.cell(SCHEDULER_ID)
+              if (cell !== undefined) own.node?.call(cell, run)
+            },
+          ),
       })
       return own
     }

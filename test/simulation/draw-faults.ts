@@ -16,6 +16,9 @@ import {
 
 /** The broker is away, or stands still, no longer than this, ms. */
 const brokerMsMax = 10_000
+/** Brokers of a cluster, and how long their clients take to find another one at the most, ms. */
+const servers = 3
+const moveMsMax = 2000
 
 interface Rhythm {
   /** Between two faults, ms. */
@@ -34,9 +37,12 @@ const rhythms: Readonly<Record<Pace, Rhythm>> = {
 }
 const holding: ReadonlySet<string> = new Set<HostFault>(['clog', 'pause'])
 
+/** In no storm programs run on undisturbed. */
+const frequent: ReadonlySet<string> = new Set<HostFault>(['kill', 'crash'])
+
 const ways: readonly Way[] = ['both', 'out', 'in']
 
-/** Each kind is off in a third of the worlds, and in a storm in a tenth. */
+/** Each kind is off in a third of the worlds, and in a storm in a tenth, but for those that end programs. */
 export function drawFaults(
   draw: Random,
   hosts: Hosts,
@@ -44,9 +50,12 @@ export function drawFaults(
   { chaosMs, pace }: Pick<Plan, 'chaosMs' | 'pace'>,
 ): Fault[] {
   const offOf = pace === 'storm' ? 10 : 3
-  const kinds = [...hostFaults, ...networkFaults].filter(() => draw.int(offOf) > 0)
+  const kinds = [...hostFaults, ...networkFaults].filter(
+    (kind) => draw.int(offOf) > 0 || (pace === 'storm' && frequent.has(kind)),
+  )
   const rhythm = rhythms[pace]
   const meanMs = pick(draw, rhythm.meanMs)
+  const atServers = drawServers(draw, hosts)
   const faults: Fault[] = []
   if (kinds.length === 0) return faults
   for (let at = draw.int(meanMs); at < chaosMs; at += 1 + draw.int(2 * meanMs)) {
@@ -56,7 +65,12 @@ export function drawFaults(
     if (type === 'cut') faults.push(...drawCuts(draw, hosts, { at, forMs }))
     else if (type === 'broker' || type === 'freeze')
       faults.push({ at, forMs: Math.min(forMs, brokerMsMax), type })
-    else {
+    else if (type === 'route' || type === 'server') {
+      const first = draw.int(servers)
+      const [from, to] = [atServers[first]!, atServers[(first + 1) % servers]!]
+      if (type === 'route') faults.push({ at, forMs, type, from, to })
+      else faults.push({ at, forMs: Math.min(forMs, moveMsMax), type, clients: from })
+    } else {
       const struck = strikable(type, hosts, victims)
       if (struck.length === 0) continue
       // One host of many leads, and much can go wrong only there.
@@ -94,6 +108,13 @@ function strikable(type: HostFault, hosts: Hosts, victims: readonly string[]): r
     default:
       return hostsOf(hosts)
   }
+}
+
+/** Which hosts are at which of the brokers. */
+function drawServers(draw: Random, hosts: Hosts): readonly string[][] {
+  const at = Array.from({ length: servers }, (): string[] => [])
+  for (const name of hostsOf(hosts)) at[draw.int(servers)]!.push(name)
+  return at
 }
 
 interface Time {

@@ -150,8 +150,8 @@ const works: Readonly<Record<Pace, Work>> = {
   },
   storm: {
     tasks: [
-      [280, 40],
-      [260, 40],
+      [300, 40],
+      [290, 40],
     ],
     times: 1,
     everyMs: 1000,

@@ -33,6 +33,15 @@ export function begin(cluster: Cluster, fault: Fault): () => void {
       }
       return fault.flapMs === undefined ? cut() : flap(clock, fault.flapMs, cut)
     }
+    case 'route': {
+      const route = broker.sever(fault.from, fault.to)
+      return () => route.remove()
+    }
+    case 'server':
+      for (const name of fault.clients) broker.disconnect(name)
+      return () => {
+        for (const name of fault.clients) broker.reconnect(name)
+      }
     default:
       return strike(cluster, fault)
   }

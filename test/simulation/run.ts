@@ -8,6 +8,7 @@ import { copyMsMax } from './air.ts'
 import { buildCluster, type Cluster } from './cluster.ts'
 import { type Deadlines, healed } from './deadlines.ts'
 import { begin as beginFault } from './faults.ts'
+import { notOffered } from './flow-rules.ts'
 import { Violation } from './history.ts'
 import { type Pace, settingsOf } from './pace.ts'
 import type { Plan } from './plan.ts'
@@ -19,6 +20,7 @@ import {
   isFree,
   isWhole,
   keptBy,
+  leaderOf,
   openOperations,
   openTasks,
 } from './views.ts'
@@ -66,6 +68,9 @@ class Stop extends Error {}
 
 const bootMs = 60_000
 const scanMs = 1000
+/** For offers to come to who wants them, and cycles of allocations until they do. */
+const offersMs = 5000
+const cycles = 3
 /** For how long it is looked at what a cluster says that has nothing to do, at the usual pace. */
 const quietMs = 20_000
 
@@ -237,8 +242,15 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
 
   cluster.registers.check()
 
+  for (const { framework } of frameworks) framework.collect()
+  await until(
+    'all that is free is offered',
+    () => isTidied(cluster) && missingOffers(cluster) === undefined,
+    offersMs + cycles * plan.allocationMs,
+  )
+
   progress.phase = 'drain'
-  for (const { framework } of frameworks) framework.driver?.suppress()
+  for (const { framework } of frameworks) framework.leave()
   await until('everything is free', () => isTidied(cluster) && isFree(cluster), settledMs)
   await until('the books agree', () => disagreement(cluster) === undefined, settledMs)
   const met = deadlines
@@ -273,6 +285,11 @@ function meter({ broker, clock }: Cluster): () => number {
 /** Faults that are the end of a process. */
 const endsProcess: ReadonlySet<string> = new Set(['kill', 'crash', 'loop', 'wipe'])
 
+function missingOffers(cluster: Cluster): string | undefined {
+  const leader = leaderOf(cluster)
+  return leader === undefined ? 'nobody leads' : notOffered(leader.master)
+}
+
 /** What came up meanwhile is cleared away as well. */
 function isTidied({ operators }: Cluster): boolean {
   if (operators.isDone) return true
@@ -286,5 +303,5 @@ function waitingFor(cluster: Cluster, what: string, limitMs: number): string {
     .slice(0, 5)
     .map(({ id, agentId, lastState }) => `${id} on ${agentId} ${lastState}`)
   const down = [...cluster.hosts.values()].filter(({ isUp }) => !isUp).map(({ name }) => name)
-  return `not within ${limitMs} ms: ${what}; down: ${down.join(', ') || 'nobody'}; ${unended.length} tasks open: ${tasks.join('; ')}; operations open: ${openOperations(cluster).join(', ')}; ${describeLeader(cluster)}; ${disagreement(cluster) ?? 'the books agree'}`
+  return `not within ${limitMs} ms: ${what}; down: ${down.join(', ') || 'nobody'}; ${unended.length} tasks open: ${tasks.join('; ')}; operations open: ${openOperations(cluster).join(', ')}; ${describeLeader(cluster)}; ${missingOffers(cluster) ?? 'all is on offer'}; ${disagreement(cluster) ?? 'the books agree'}`
 }

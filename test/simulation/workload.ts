@@ -4,6 +4,7 @@
  */
 import type { Offer } from '../../protocol/v1/offer.ts'
 import type { TaskInfo } from '../../protocol/v1/task.ts'
+import type { RunInTurn } from '../../src/framework/driver.ts'
 import { type Driver, Room, type SchedulerCallbacks, scheduler } from '../../src/framework/index.ts'
 import type { ChildSpec } from '../../src/runtime/index.ts'
 import { stream } from '../../src/runtime/ports/index.ts'
@@ -53,6 +54,8 @@ export class Framework {
   #wanted = 0
   #launched = 0
   #quiet = false
+  /** Whether it wants all there is, and does nothing with it. */
+  #isCollecting = false
   readonly #timers = new Set<TimerHandle>()
   #held: Offer[] = []
 
@@ -126,12 +129,26 @@ export class Framework {
     this.#letGo()
   }
 
+  /** Takes all offers that it can get, and keeps them. */
+  collect(): void {
+    this.#isCollecting = true
+    this.driver?.revive()
+  }
+
+  /** Gives them back, and wants no more. */
+  leave(): void {
+    this.#isCollecting = false
+    this.#letGo()
+    this.driver?.suppress()
+  }
+
   /**
    * Its program, for one life of its host. A former instance that still runs launches nothing any more.
    * `restart`: its host's init system, for when the newest instance was ended: what a former one said may
-   * reach the master after what it says itself, and take over.
+   * reach the master after what it says itself, and take over. `enter`: runs something as a turn of its
+   * scheduler, as for an author who calls from outside.
    */
-  program(restart: () => void): readonly ChildSpec[] {
+  program(restart: () => void, enter: RunInTurn): readonly ChildSpec[] {
     this.#held = []
     this.driver = undefined
     this.keeper.forget()
@@ -159,6 +176,7 @@ export class Framework {
     }
     return [
       scheduler(options, (driver) => {
+        driver.attach(enter, () => undefined)
         this.driver = driver
       }),
     ]
@@ -171,6 +189,7 @@ export class Framework {
       offers: (offers, driver) => {
         this.#watch(() => this.#history.offered(id, driver, offers))
         if (driver !== this.driver) driver.decline(offers)
+        else if (this.#isCollecting) this.#held.push(...offers)
         else if (this.#quiet) this.#use(offers, driver)
         else if (habit === 'hoarding') this.#hold(offers, 2000 + this.#draw.int(8000))
         else if (habit === 'slow') this.#hold(offers, this.#draw.int(3000))
@@ -224,6 +243,7 @@ export class Framework {
   }
 
   #letGo(): void {
+    if (this.#isCollecting) return
     const held = this.#held
     this.#held = []
     if (this.driver !== undefined) this.#use(held, this.driver)
