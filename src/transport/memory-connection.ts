@@ -175,7 +175,7 @@ export class MemoryConnection implements Connection {
 
   /**
    * Takes a delivery from the broker. What comes from one publisher with `latencyMs` keeps its order;
-   * `astrayMs` above 0 takes it out of the line for so long.
+   * `astrayMs` above 0 takes it out of the line, so long after its turn.
    */
   deliver(
     from: MemoryConnection,
@@ -192,9 +192,16 @@ export class MemoryConnection implements Connection {
       this.#broker.slowConsumer(this)
       return
     }
-    if (astrayMs > 0) this.#after(latencyMs + astrayMs, () => this.#arrive(waiting))
-    else if (latencyMs > 0 || this.#lines.has(from)) this.#queueInLine(from, waiting, latencyMs)
+    if (astrayMs > 0) {
+      const turnMs = Math.max(latencyMs, this.#lineMs(from))
+      this.#after(turnMs + astrayMs, () => this.#arrive(waiting))
+    } else if (latencyMs > 0 || this.#lines.has(from)) this.#queueInLine(from, waiting, latencyMs)
     else this.#arrive(waiting)
+  }
+
+  /** How long the last one from there that is on its way still takes. */
+  #lineMs(from: MemoryConnection): number {
+    return (this.#lines.get(from)?.due ?? 0) - this.#broker.clock.monotonic()
   }
 
   #queueInLine(from: MemoryConnection, waiting: Waiting, latencyMs: number): void {

@@ -91,6 +91,41 @@ test('latency keeps the order of a publisher though each message draws another',
   assert.is(found.map(text).join(''), '01234567')
 })
 
+test('no second copy comes before the first, however long that is on its way', async () => {
+  let latencyMs = 100
+  const { clock, broker, connect, collect } = network({ latencyMs: () => latencyMs })
+  const a = await connect('a')
+  const found = collect(a, 'x')
+  broker.duplicate(({ subject }) => subject === 'x', 1)
+  a.publish('x', bytes('1'))
+  await clock.settle()
+  latencyMs = 1
+  a.publish('x', bytes('2'))
+  await clock.advance(200)
+  assert.is(found.map(text).join(''), '1212')
+})
+
+test('who is at one broker does not see who is at the other while they have lost each other', async () => {
+  const { clock, broker, connect, collect } = network()
+  const [a, b, c] = [await connect('a'), await connect('b'), await connect('c')]
+  const [atB, atC, absent] = [collect(b, 'x'), collect(c, 'x'), collect(a, 'reply')]
+  await clock.settle()
+  const say = async () => {
+    a.publish('x', bytes('x'), 'reply')
+    await clock.settle()
+    return [atB.splice(0).length, atC.splice(0).length, absent.splice(0).length]
+  }
+  const toB = broker.sever(['a'], ['b'])
+  assert.equal(await say(), [0, 1, 0])
+  broker.sever(['c', 'b'], ['a'])
+  assert.equal(await say(), [0, 0, 1])
+  toB.remove()
+  assert.equal(await say(), [0, 0, 1])
+  broker.heal()
+  assert.equal(await say(), [1, 1, 0])
+  assert.ok(toB.hits > 0)
+})
+
 test('a partition cuts both ways, or one, and heals', async () => {
   const { clock, broker, connect, collect } = network()
   const [a, b, c] = [await connect('a'), await connect('b'), await connect('c')]
