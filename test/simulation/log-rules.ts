@@ -9,6 +9,8 @@ import { type Contents, readMetadata, readProgress, readRecord } from './log-dis
 
 /** What was seen of one disk of a replica. */
 interface Disk {
+  /** How often its replica has lost all, and begun anew. */
+  readonly generation: number
   /** Highest promise for all positions, and the beginning of the log. */
   promised: number
   begin: number
@@ -84,7 +86,7 @@ export class LogHistory {
   }
 
   /**
-   * Looks at what is durable on one disk of a replica.
+   * Looks at what is durable on one disk of a replica, whose node is the first word of its name.
    * @throws Violation L1 (§13.1), L2 (§13.2, 7), L3 (§13.3), L4 (§13.4), L9 (§13.9), L10 (§13.10),
    *   L11 (§13.11), L14 (§13.14)
    */
@@ -99,7 +101,8 @@ export class LogHistory {
       if (!this.#behind.has(replica)) this.#behind.set(replica, this.#confirmedBefore)
     } else this.#votes(replica, contents)
     if (metadata === undefined || metadata.status === 'CORRUPT') return
-    const seen = this.#diskOf(replica)
+    const [node = ''] = replica.split(' ')
+    const seen = this.#diskOf(replica, metadata.generations[node] ?? 0)
     if (metadata.promised < seen.promised)
       throw new Violation('L3', `${replica} promised ${seen.promised}, now ${metadata.promised}`)
     seen.promised = metadata.promised
@@ -194,10 +197,11 @@ export class LogHistory {
     all.set(key, text)
   }
 
-  #diskOf(replica: string): Disk {
+  /** One that was lost and filled again between two looks is another one. */
+  #diskOf(replica: string, generation: number): Disk {
     const known = this.#disks.get(replica)
-    if (known !== undefined) return known
-    const disk = { promised: 0, begin: 0, values: new Map(), promises: new Map() }
+    if (known !== undefined && known.generation >= generation) return known
+    const disk = { generation, promised: 0, begin: 0, values: new Map(), promises: new Map() }
     this.#disks.set(replica, disk)
     return disk
   }

@@ -8,6 +8,7 @@ import { assert, suite } from '../support/suite.ts'
 import { CallHistory } from './call-rules.ts'
 import { Deadlines } from './deadlines.ts'
 import { Decisions } from './decisions.ts'
+import { notOffered } from './flow-rules.ts'
 import { History, Violation } from './history.ts'
 import { checkOver, InstanceHistory } from './instance-rules.ts'
 import { LogHistory } from './log-rules.ts'
@@ -412,12 +413,13 @@ function disk(
   promised: number,
   records: Record<number, object>,
   status = 'VOTING',
+  generations: Record<string, number> = {},
 ): Map<string, Uint8Array> {
   const contents = Object.entries(records).map(
     ([position, record]) => [recordKey(Number(position)), record] as const,
   )
   const all: ReadonlyArray<readonly [string, object]> = [
-    ['metadata', { status, promised, generations: {} }],
+    ['metadata', { status, promised, generations }],
     ...contents,
   ]
   return new Map(all.map(([key, record]) => [key, seal(key, encode(record))]))
@@ -445,6 +447,9 @@ test('what replicas have learned, written and promised fits together', () => {
   assert.is(looks(['a', once], ['b', disk(5, { 2: written(5, 5, 'y') })]), 'L2')
   assert.is(looks(['a', once], ['b', disk(6, { 2: written(6, 6, 'y') })]), undefined)
   assert.is(looks(['a', x], ['a', disk(4, {})]), 'L3')
+  const refilled = disk(4, {}, 'VOTING', { a: 1, b: 1 })
+  assert.is(looks(['a', x], ['a', refilled]), undefined, 'it has lost what it promised')
+  assert.is(looks(['b on disk 2', refilled], ['b on disk 2', disk(3, {})]), 'L3')
   assert.is(looks(['a', once], ['a', disk(5, { 2: { promised: 4 } })]), 'L3')
   assert.is(looks(['a', disk(5, { 2: written(4, 5, 'x') })]), 'L4')
 })
@@ -546,6 +551,41 @@ test('L: a cluster with nothing to do does not say more than when it started', (
     broken(() => checkQuiet(151, 100)),
     'L it is quiet at the end',
   )
+})
+
+test('L: all that is free is on offer, or with quotas what is guaranteed', () => {
+  const cpus = (value: number, role?: string) => ({
+    name: 'cpus',
+    type: 'SCALAR' as const,
+    scalar: { value },
+    ...(role !== undefined && { reservations: [{ type: 'DYNAMIC' as const, role }] }),
+  })
+  const agent = (id: string, total: object[], offers: Array<readonly [string, number]> = []) => ({
+    id,
+    connected: true,
+    info: { hostname: id },
+    total,
+    offers: offers.map(([role, amount]) => ({ share: { role, resources: [cpus(amount)] } })),
+  })
+  const look = (agents: Array<ReturnType<typeof agent>>, guaranteed = 0, out: string[] = []) =>
+    notOffered({
+      agents: new Map(agents.map((each) => [each.id, { ...each, offers: new Set(each.offers) }])),
+      deactivated: new Set(out),
+      frameworks: new Map([['f', { roles: ['web'] }]]),
+      quotas: new Map(
+        guaranteed > 0
+          ? [['web', { role: 'web', guarantees: { cpus: { value: guaranteed } } }]]
+          : [],
+      ),
+    } as unknown as Parameters<typeof notOffered>[0])
+  const busy = agent('a', [cpus(4)], [['db', 4]])
+  assert.is(look([busy]), undefined)
+  assert.is(look([busy, agent('b', [cpus(1)])]), 'nothing of b is on offer')
+  assert.is(look([busy, agent('b', [cpus(1, 'db')])]), undefined, 'it is reserved')
+  assert.is(look([busy, agent('b', [cpus(1)])], 0, ['b']), undefined, 'it is out of service')
+  assert.is(look([busy], 5), undefined, 'more than there is')
+  assert.is(look([busy], 2), '2 cpus are guaranteed to web, which has 0 and is offered 0')
+  assert.is(look([agent('a', [cpus(4), cpus(1, 'web')], [['web', 1]])], 2), undefined)
 })
 
 test.run()

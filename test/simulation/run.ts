@@ -287,7 +287,9 @@ const endsProcess: ReadonlySet<string> = new Set(['kill', 'crash', 'loop', 'wipe
 
 function missingOffers(cluster: Cluster): string | undefined {
   const leader = leaderOf(cluster)
-  return leader === undefined ? 'nobody leads' : notOffered(leader.master)
+  if (leader === undefined) return 'nobody leads'
+  // After a failover an allocator with quotas waits for agents, of which some may never come back.
+  return leader.isAwaiting ? undefined : notOffered(leader.master)
 }
 
 /** What came up meanwhile is cleared away as well. */

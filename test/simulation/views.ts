@@ -1,6 +1,6 @@
 /** Looks into the nodes of a cluster: plain data, for rules only. Spec: simulation.md §8. */
 import type { AgentState } from '../../actors/agent/state.ts'
-import type { Cluster as Allocation } from '../../actors/allocator/cluster.ts'
+import type { AllocatorState } from '../../actors/allocator/runs.ts'
 import type { ReplicaState } from '../../actors/log/state.ts'
 import type { MasterState } from '../../actors/master/state.ts'
 import { unpack } from '../../protocol/codec.ts'
@@ -34,9 +34,11 @@ export function holdsLease({ node, clock }: SimulatedHost): boolean {
 export function leaderOf(cluster: Cluster) {
   for (const host of cluster.masters) {
     const master = stateOf<MasterState>(host, 'master')
-    const allocation = stateOf<{ cluster: Allocation }>(host, 'allocator')?.cluster
-    if (master !== undefined && allocation !== undefined && master.epoch > 0 && holdsLease(host))
-      return { host, master, allocation }
+    const allocator = stateOf<AllocatorState>(host, 'allocator')
+    if (master !== undefined && allocator !== undefined && master.epoch > 0 && holdsLease(host)) {
+      const { cluster: allocation, awaited } = allocator
+      return { host, master, allocation, isAwaiting: awaited !== undefined }
+    }
   }
   return undefined
 }
