@@ -11,7 +11,7 @@ import { refusalMs, refuse } from './filters.ts'
 import { refresh, requireClient, requireFramework } from './frameworks.ts'
 import { hold, release, releaseAll, use } from './ledger.ts'
 import { planMaintenance } from './maintenance.ts'
-import { countTotal } from './quota-accounts.ts'
+import { countTotal, setInService } from './quota-accounts.ts'
 
 export type NewAgent = Payload<typeof AddAgents>['agents'][number]
 
@@ -44,7 +44,7 @@ export function addAgent(cluster: Cluster, added: NewAgent): Agent {
     maintenance: undefined,
   }
   cluster.agents.set(agent.id, agent)
-  countTotal(cluster, total, 1)
+  countTotal(cluster, agent, total, 1)
   planMaintenance(cluster, agent, added.unavailability)
   for (const share of added.used) {
     const client = requireClient(cluster, requireFramework(cluster, share.framework_id), share.role)
@@ -73,7 +73,7 @@ export function removeAgent(cluster: Cluster, id: string): void {
   }
   forgetFilters(cluster, agent)
   planMaintenance(cluster, agent, undefined)
-  countTotal(cluster, agent.total, -1)
+  countTotal(cluster, agent, agent.total, -1)
   agent.gone = true
   cluster.agents.delete(id)
 }
@@ -107,14 +107,14 @@ function sameItems({ capabilities }: Agent, others: readonly AgentCapabilityType
 /** Its resources are offered from the next run on, or not any more. */
 export function setAgentActive(cluster: Cluster, id: string, active: boolean): void {
   const agent = cluster.agents.get(id)
-  if (agent !== undefined) agent.active = active
+  if (agent !== undefined) setInService(cluster, agent, { active })
 }
 
 /** Only agents on these hosts are offered from the next run on; undefined = on all. */
 export function setWhitelist(cluster: Cluster, hostnames: readonly string[] | undefined): void {
   cluster.whitelist = hostnames && new Set(hostnames)
   for (const agent of cluster.agents.values()) {
-    agent.listed = cluster.whitelist?.has(agent.hostname) ?? true
+    setInService(cluster, agent, { listed: cluster.whitelist?.has(agent.hostname) ?? true })
   }
 }
 
@@ -149,8 +149,8 @@ export function recoverShare(
 
 /** The total is another one; what is held of it stays held. */
 export function setTotal(cluster: Cluster, agent: Agent, total: Bundle): void {
-  countTotal(cluster, agent.total, -1)
-  countTotal(cluster, total, 1)
+  countTotal(cluster, agent, agent.total, -1)
+  countTotal(cluster, agent, total, 1)
   agent.total = total
   agent.nature = natureOf(agent, total, cluster.settings)
   touch(agent)

@@ -25,7 +25,7 @@ export function holdingOf(agent: Agent, client: Client): Holding | undefined {
 
 /** The client holds `bundle` more of the agent. */
 export function hold(cluster: Cluster, agent: Agent, client: Client, bundle: Bundle): void {
-  charge(cluster, client, bundle, 1)
+  charge(cluster, agent, client, bundle, 1)
   enter(cluster, agent, client, bundle, 0)
 }
 
@@ -86,8 +86,8 @@ export function replaceHolding(
   bundle: Bundle,
 ): void {
   const { client, bundle: before } = holding
-  charge(cluster, client, before, -1)
-  charge(cluster, client, bundle, 1)
+  charge(cluster, agent, client, before, -1)
+  charge(cluster, agent, client, bundle, 1)
   holding.bundle = bundle
   touch(agent)
   if (client.leaf !== NOWHERE) cluster.tree.allocated(client.leaf, difference(bundle, before))
@@ -117,8 +117,8 @@ function computeAvailable({ names }: Cluster, { total, holdings }: Agent): Bundl
 
 function settle(cluster: Cluster, agent: Agent, holding: Holding, left: Bundle): void {
   const { client, bundle: before } = holding
-  charge(cluster, client, before, -1)
-  charge(cluster, client, left, 1)
+  charge(cluster, agent, client, before, -1)
+  charge(cluster, agent, client, left, 1)
   const refilled = agent.available === EMPTY && agent.emptied === before && left === EMPTY
   touch(agent)
   if (refilled) {

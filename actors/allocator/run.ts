@@ -172,7 +172,7 @@ export class Run implements Visitor {
     const offer = this.#offerFor(client)
     if (offer === undefined) return NEXT
     // At once, since it decides what those may have who come next on this walk.
-    charge(this.#cluster, client, offer, 1)
+    charge(this.#cluster, this.#agent!, client, offer, 1)
     this.#takers.push(client)
     this.#taken.push(offer)
     this.#left =

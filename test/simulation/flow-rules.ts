@@ -20,8 +20,6 @@ export function notOffered({ agents, deactivated, frameworks, quotas }: Books): 
     const idle = inService.find((agent) => agent.offers.size === 0 && isWorthwhile(agent))
     return idle && `nothing of ${idle.info.hostname} is on offer`
   }
-  // As in Mesos what is free on agents out of service counts as held back.
-  if (inService.length < agents.size) return undefined
   const roles = new Set([...frameworks.values()].flatMap((framework) => framework.roles))
   const guaranteed = [...quotas.values()].map(({ role, guarantees }) => ({
     role,

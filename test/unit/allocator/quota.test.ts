@@ -1,5 +1,6 @@
 /** Guarantees, limits and headroom of quotas. Spec: allocator.md §5, §13; names of §14, "Quota". */
 import fc from 'fast-check'
+import { setAgentActive, setWhitelist } from '../../../actors/allocator/agents.ts'
 import { convertAvailable, convertHolding } from '../../../actors/allocator/conversions.ts'
 import { reviveOffers } from '../../../actors/allocator/frameworks.ts'
 import { drf, random } from '../../../actors/allocator/policies.ts'
@@ -244,6 +245,43 @@ test('headroom is not made of what is reserved to others', () => {
   assert.equal(whose(b.run()), ['other a1'])
   b.framework('quota', ['q'])
   assert.equal(whose(b.run()), ['quota a2'])
+})
+
+test('headroom is not made of agents that are not offered', () => {
+  const b = books()
+  b.quota('q', 'cpus:4;mem:512')
+  b.framework('other', ['o'])
+  b.agent('a1', 'cpus:4;mem:512', { active: false })
+  b.agent('a2', 'cpus:4;mem:512')
+  b.agent('a3', 'cpus:4;mem:512', { active: false })
+  assert.equal(b.run(), [], 'all that is in service is guaranteed')
+  setAgentActive(b.cluster, 'a1', true)
+  assert.equal(whose(b.run(['a2'])), ['other a2'], 'the same is free on a1')
+  setAgentActive(b.cluster, 'a2', false)
+  assert.equal(b.run(), [], 'a2 has nothing free, in service or not')
+  setAgentActive(b.cluster, 'a2', true)
+  setWhitelist(b.cluster, ['a2', 'a3'])
+  b.removeAgent('a3')
+  b.framework('quota', ['q'])
+  assert.equal(b.run(), [])
+  setWhitelist(b.cluster, undefined)
+  assert.equal(whose(b.run()), ['quota a1'])
+})
+
+test('headroom is the same whether an agent was always in service or has come back to it', () => {
+  const b = books()
+  b.framework('other', ['o'])
+  b.agent('a1', 'cpus:4;mem:512')
+  b.agent('a2', 'cpus:3;mem:512')
+  const [first] = b.run(['a1'])
+  setAgentActive(b.cluster, 'a1', false)
+  b.quota('q', 'cpus:4;mem:512')
+  b.recover([first!])
+  assert.equal(b.run(), [], 'what came back is out of service')
+  setAgentActive(b.cluster, 'a1', true)
+  assert.equal(told(b.run()), ['other a1 cpus:3 mem:512'])
+  b.quota('q')
+  assert.equal(whose(b.run()), ['other a1', 'other a2'])
 })
 
 // NonQuotaRoleReservationWithQuotaRole (MESOS-8293)
