@@ -2,7 +2,7 @@
  * What is on offer when all that is free may be: nobody uses anything, and everybody wants all there is.
  * Spec: simulation.md §10 ("offers flowing", "quota'd roles get their guarantee").
  */
-import type { Agent, MasterState } from '../../actors/master/state.ts'
+import { type Agent, isActive, type MasterState } from '../../actors/master/state.ts'
 import type { Resource } from '../../protocol/v1/index.ts'
 
 type Books = Pick<MasterState, 'agents' | 'deactivated' | 'frameworks' | 'quotas'>
@@ -12,6 +12,11 @@ const least = { cpus: 10, mem: 32_000 }
 
 /** What ought to be on offer and is not; undefined if nothing is missing. */
 export function notOffered({ agents, deactivated, frameworks, quotas }: Books): string | undefined {
+  const roles = new Set(
+    [...frameworks.values()].filter(isActive).flatMap((framework) => framework.roles),
+  )
+  // All may have ended themselves.
+  if (roles.size === 0) return undefined
   const inService = [...agents.values()].filter(
     ({ id, connected }) => connected && !deactivated.has(id),
   )
@@ -20,7 +25,6 @@ export function notOffered({ agents, deactivated, frameworks, quotas }: Books): 
     const idle = inService.find((agent) => agent.offers.size === 0 && isWorthwhile(agent))
     return idle && `nothing of ${idle.info.hostname} is on offer`
   }
-  const roles = new Set([...frameworks.values()].flatMap((framework) => framework.roles))
   const guaranteed = [...quotas.values()].map(({ role, guarantees }) => ({
     role,
     cpus: Math.round((guarantees?.cpus?.value ?? 0) * 1000),

@@ -567,11 +567,16 @@ test('L: all that is free is on offer, or with quotas what is guaranteed', () =>
     total,
     offers: offers.map(([role, amount]) => ({ share: { role, resources: [cpus(amount)] } })),
   })
-  const look = (agents: Array<ReturnType<typeof agent>>, guaranteed = 0, out: string[] = []) =>
+  const look = (
+    agents: Array<ReturnType<typeof agent>>,
+    guaranteed = 0,
+    out: string[] = [],
+    phase = 'connected',
+  ) =>
     notOffered({
       agents: new Map(agents.map((each) => [each.id, { ...each, offers: new Set(each.offers) }])),
       deactivated: new Set(out),
-      frameworks: new Map([['f', { roles: ['web'] }]]),
+      frameworks: new Map([['f', { roles: ['web'], phase }]]),
       quotas: new Map(
         guaranteed > 0
           ? [['web', { role: 'web', guarantees: { cpus: { value: guaranteed } } }]]
@@ -583,6 +588,7 @@ test('L: all that is free is on offer, or with quotas what is guaranteed', () =>
   assert.is(look([busy, agent('b', [cpus(1)])]), 'nothing of b is on offer')
   assert.is(look([busy, agent('b', [cpus(1, 'db')])]), undefined, 'it is reserved')
   assert.is(look([busy, agent('b', [cpus(1)])], 0, ['b']), undefined, 'it is out of service')
+  assert.is(look([agent('b', [cpus(1)])], 0, [], 'disconnected'), undefined, 'nobody wants it')
   assert.is(look([busy], 5), undefined, 'more than there is')
   assert.is(look([busy], 2), '2 cpus are guaranteed to web, which has 0 and is offered 0')
   assert.is(look([agent('a', [cpus(4), cpus(1, 'web')], [['web', 1]])], 2), undefined)
