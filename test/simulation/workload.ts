@@ -54,6 +54,8 @@ export class Framework {
   #wanted = 0
   #launched = 0
   #quiet = false
+  /** Runs something as a turn of its scheduler: at once, and not with what the master says next. */
+  #enter: RunInTurn = () => {}
   /** Whether it wants all there is, and does nothing with it. */
   #isCollecting = false
   readonly #timers = new Set<TimerHandle>()
@@ -132,14 +134,16 @@ export class Framework {
   /** Takes all offers that it can get, and keeps them. */
   collect(): void {
     this.#isCollecting = true
-    this.driver?.revive()
+    this.#enter(() => this.driver?.revive())
   }
 
   /** Gives them back, and wants no more. */
   leave(): void {
     this.#isCollecting = false
-    this.#letGo()
-    this.driver?.suppress()
+    this.#enter(() => {
+      this.#letGo()
+      this.driver?.suppress()
+    })
   }
 
   /**
@@ -176,8 +180,8 @@ export class Framework {
     }
     return [
       scheduler(options, (driver) => {
-        driver.attach(enter, () => undefined)
         this.driver = driver
+        this.#enter = enter
       }),
     ]
   }
