@@ -9,6 +9,7 @@ import { campaign } from './campaign.ts'
 import { calmSeed, drawPlan } from './draw.ts'
 import { Growth } from './growth.ts'
 import { interruptedCode, interruptions } from './interruption.ts'
+import { readPlan } from './kept-plans.ts'
 import { renderSummary } from './report.ts'
 
 const test = suite('campaign')
@@ -112,6 +113,10 @@ test('a calm seed draws hours at the pace of real clusters, few others do', () =
   const paces = Array.from({ length: 500 }, (_, seed) => drawPlan(String(seed)).pace)
   const real = paces.filter((pace) => pace === 'real').length
   assert.ok(real > 0 && real < 30, `${real} of 500`)
+})
+
+test('a plan that is not there is refused with the names of those that are', () => {
+  assert.throws(() => readPlan('nosuch'), /no plan 'nosuch': .*kept are: acceptance-comes-twice, /)
 })
 
 test.run()

@@ -13,8 +13,16 @@ export function keptPlans(): string[] {
     .sort()
 }
 
-/** Reads a kept plan by its name, or any other by its path. */
+/**
+ * Reads a kept plan by its name, or any other by its path.
+ * @throws RangeError if there is none, or it is no JSON
+ */
 export function readPlan(name: string): Plan {
   const path = name.endsWith('.json') ? name : join(folder, `${name}.json`)
-  return JSON.parse(readFileSync(path, 'utf8')) as Plan
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Plan
+  } catch (error) {
+    const kept = keptPlans().join(', ')
+    throw new RangeError(`no plan '${name}': ${(error as Error).message}; kept are: ${kept}`)
+  }
 }

@@ -41,7 +41,7 @@ async function main(): Promise<number> {
     return 0
   }
   if (mutant !== undefined && !isPlanted()) return usable(() => withMutant(mutant))
-  if (plan !== undefined) return one(readPlan(plan), settings)
+  if (plan !== undefined) return usable(async () => one(readPlan(plan), settings))
   if (seed !== undefined) return one(drawPlan(seed), settings)
   const signal = interruption()
   if (mutants) return usable(() => huntMutants({ ...settings, seeds: seeds ?? seedsMax, signal }))
