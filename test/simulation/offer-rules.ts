@@ -64,43 +64,85 @@ export interface Offered extends Hand {
 
 type Limits = ReadonlyMap<string, Readonly<Record<string, { readonly value: number }>>>
 
+/** What a leader has, at one look. */
+export interface Holdings {
+  /** The same for as long as it leads. */
+  readonly leader: object
+  readonly limits: Limits
+  readonly used: readonly Hand[]
+  readonly offered: readonly Offered[]
+  /** Of each agent, since when it is registered: who comes back may bring tasks along. */
+  readonly registrations: string
+  /** By the leader's clock. */
+  readonly nowMs: number
+}
+
+/** A limit of a role, as it was found at the last look. */
+interface Watched {
+  readonly limit: number
+  readonly held: number
+  readonly isAbove: boolean
+  /** When it last held more for another reason than an offer, or was given this limit. */
+  readonly sinceMs: number
+}
+
 /**
- * A5: while a role with those below it holds more than its limit it is offered nothing. Above it comes
- * nevertheless who had more when the limit was set, and when agents come back with tasks after a failover.
+ * A5: no offer takes a role with those below it above its limit, and while it is above it is offered nothing.
+ * Above it comes nevertheless who had more when the limit was set, and when agents come back with tasks.
  */
 export class RoleLimits {
-  /** Since when a role is above its limit of a resource. */
-  #above = new Map<string, number>()
+  #leader: object | undefined
+  #registrations = ''
+  #lookedMs = 0
+  #watched = new Map<string, Watched>()
 
-  check(limits: Limits, used: Iterable<Hand>, offered: readonly Offered[], nowMs: number): void {
-    const held = new Map<string, number>()
-    for (const { role, resources } of [...used, ...offered])
-      for (const [name, amount] of sumOf(resources.filter(isFree))) {
-        const key = `${topOf(role)} ${name}`
-        held.set(key, (held.get(key) ?? 0) + amount)
-      }
-    const above = new Map<string, number>()
+  check({ leader, limits, used, offered, registrations, nowMs }: Holdings): void {
+    const isOther = this.#leader !== leader || this.#registrations !== registrations
+    if (this.#leader !== leader) this.#watched.clear()
+    const old = offered.filter(({ createdMs }) => createdMs <= this.#lookedMs)
+    const heldBefore = heldFree([...used, ...old])
+    const heldNow = heldFree([...used, ...offered])
+    const watched = new Map<string, Watched>()
     for (const [role, names] of limits)
       for (const [name, { value }] of Object.entries(names)) {
         const key = `${role} ${name}`
-        const amount = held.get(key) ?? 0
-        if (amount <= Math.round(value * 1000)) continue
-        const since = this.#above.get(key) ?? nowMs
-        above.set(key, since)
+        const held = heldNow.get(key) ?? 0
+        const limit = Math.round(value * 1000)
+        const isAbove = held > limit
+        const last = this.#watched.get(key)
+        const isNew = last?.limit !== limit
+        const hasMore = isOther || (heldBefore.get(key) ?? 0) > (last?.held ?? 0)
+        // While it is above nothing is a reason for more of it.
+        const sinceMs = isNew || (hasMore && !last.isAbove) ? nowMs : last.sinceMs
+        watched.set(key, { limit, held, isAbove, sinceMs })
         const offer = offered.find(
           (each) =>
             topOf(each.role) === role &&
-            each.createdMs > since + underWayMs &&
+            each.createdMs > sinceMs + underWayMs &&
             each.resources.some((one) => one.name === name && isFree(one)),
         )
-        if (offer !== undefined)
+        if (isAbove && offer !== undefined)
           throw new Violation(
             'A5',
-            `${role} holds ${amount / 1000} ${name}, of ${value} at most, and is offered ${offer.what}`,
+            `${role} holds ${held / 1000} ${name}, of ${value} at most, and is offered ${offer.what}`,
           )
       }
-    this.#above = above
+    this.#leader = leader
+    this.#registrations = registrations
+    this.#lookedMs = nowMs
+    this.#watched = watched
   }
+}
+
+/** What is not reserved, in thousandths by top-level role and name. */
+function heldFree(hands: Iterable<Hand>): Map<string, number> {
+  const held = new Map<string, number>()
+  for (const { role, resources } of hands)
+    for (const [name, amount] of sumOf(resources.filter(isFree))) {
+      const key = `${topOf(role)} ${name}`
+      held.set(key, (held.get(key) ?? 0) + amount)
+    }
+  return held
 }
 
 function isFree({ reservations = [] }: Resource): boolean {

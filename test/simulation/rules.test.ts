@@ -13,7 +13,14 @@ import { History, Violation } from './history.ts'
 import { checkOver, InstanceHistory } from './instance-rules.ts'
 import { LogHistory } from './log-rules.ts'
 import { checkCodec } from './message-log.ts'
-import { checkHands, checkReserved, type Hand, type Offered, RoleLimits } from './offer-rules.ts'
+import {
+  checkHands,
+  checkReserved,
+  type Hand,
+  type Holdings,
+  type Offered,
+  RoleLimits,
+} from './offer-rules.ts'
 import { checkDecided, type Ruled } from './operator-rules.ts'
 import { Refusals } from './refusal-rules.ts'
 import { RegistryHistory } from './registry-rules.ts'
@@ -297,17 +304,26 @@ test('what is reserved is held by its role, or one below it', () => {
   assert.equal(['eng', 'eng/web', 'ops', '*'].map(held), [undefined, undefined, 'A7', 'A7'])
 })
 
-test('above its limit a role is offered nothing new', () => {
-  const limits = new Map([['eng', { cpus: { value: 2 } }]])
+test('no offer takes a role above its limit, or is made to one that is above', () => {
   const offer = (createdMs: number): Offered => ({ ...hand(cpus(1)), role: 'eng/web', createdMs })
-  const rule = new RoleLimits()
-  rule.check(limits, [hand(cpus(1))], [offer(0)], 0)
-  // It had more when the limit was set.
-  rule.check(limits, [hand(cpus(3))], [offer(900)], 1000)
-  assert.is(
-    broken(() => rule.check(limits, [hand(cpus(3))], [offer(9000)], 9000)),
-    'A5',
-  )
+  const leader = {}
+  const common = { leader, limits: new Map([['eng', { cpus: { value: 2 } }]]), registrations: 'A' }
+  const within = { ...common, used: [hand(cpus(1))], offered: [offer(0)] }
+  const above = { ...common, used: [hand(cpus(3))] }
+  const looks = (...all: ReadonlyArray<Omit<Holdings, 'nowMs'>>) => {
+    const rule = new RoleLimits()
+    return broken(() => {
+      for (const [i, look] of all.entries()) rule.check({ ...look, nowMs: 9000 * (i + 1) })
+    })
+  }
+  assert.is(looks(within, within), undefined)
+  const crossing = { ...common, used: [hand(cpus(1), cpus(1))], offered: [offer(17_000)] }
+  assert.is(looks(within, crossing), 'A5')
+  // It had more when the limit was set; an agent has come back with tasks; another leads.
+  assert.is(looks({ ...above, offered: [offer(8000)] }), undefined)
+  assert.is(looks(within, { ...crossing, registrations: 'A, B' }), undefined)
+  assert.is(looks(within, { ...crossing, leader: {} }), undefined)
+  assert.is(looks({ ...above, offered: [offer(0)] }, { ...above, offered: [offer(17_000)] }), 'A5')
 })
 
 test('only itself, or an operator, ends a framework', () => {

@@ -105,7 +105,16 @@ function checkBooks(cluster: Cluster): void {
   checkInService(master)
   checkOver(master.frameworks, master.completedFrameworks.keys())
   const limited = [...master.quotas].map(([role, { limits = {} }]) => [role, limits] as const)
-  limits.check(new Map(limited), used, offered, host.clock.monotonic())
+  limits.check({
+    leader: master,
+    limits: new Map(limited),
+    used,
+    offered,
+    registrations: [...master.agents.values()]
+      .map(({ id, registeredMs, reregisteredMs }) => `${id} ${registeredMs} ${reregisteredMs}`)
+      .join(),
+    nowMs: host.clock.monotonic(),
+  })
   const known = { admitted: master.agents.keys(), gone: master.gone.keys() }
   reigns.admits(known, isForgetful(master))
 }
