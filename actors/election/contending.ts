@@ -56,7 +56,8 @@ export function contend(state: ElectionState, cx: Context): void {
 
 /**
  * Random, so that two candidates do not take the votes from each other for ever. Whoever knows how long
- * the present lease lasts need not try before its end, but looks whether it was given back.
+ * the present lease lasts need not try before its end, but looks whether it was given back; or whether it
+ * was a candidate's, who did not get the others.
  */
 function waitFor(
   { code, details }: { readonly code: string; readonly details?: unknown },
@@ -67,7 +68,7 @@ function waitFor(
   const jitterMs = (cx.random.next() * look) / 4
   if (code !== 'LOG_LEASED') return look / 10 + jitterMs
   const { remaining_ms = 0 } = (details ?? {}) as { remaining_ms?: number }
-  return remaining_ms > look ? look : remaining_ms + jitterMs
+  return Math.min(remaining_ms, look) + jitterMs
 }
 
 function follow(state: ElectionState, details: unknown, cx: Context): void {

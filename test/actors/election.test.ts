@@ -32,8 +32,8 @@ interface Masters {
 }
 
 /** Nodes with a log, an election, and a leader that acts every 10 ms as long as it may. */
-async function masters(size: number, seed = 1): Promise<Masters> {
-  const w = world({ seed })
+async function masters(size: number, seed = 1, latencyMs = () => 0): Promise<Masters> {
+  const w = world({ seed, broker: { latencyMs } })
   const names = ['a', 'b', 'c'].slice(0, size)
   const nodes = new Map<string, Node>()
   const reigns: Reign[] = []
@@ -168,6 +168,21 @@ test('a leader that is cut off stops before another begins, and follows when it 
     await m.w.advance(20_000)
     assert.is(m.reigns.length, 2, 'it does not disturb the one who leads')
     assertExclusive(m)
+    await m.w.stop()
+  }
+})
+
+test('two that split the votes, and get no answer from the third, do not do so for ever', async () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    let latencyMs = 3
+    const m = await masters(3, seed, () => latencyMs)
+    const first = await m.reign(1)
+    await m.w.advance(5_000)
+    m.w.broker.isolate(first.node)
+    await m.reign(2)
+    assertExclusive(m)
+    latencyMs = 0
+    await m.w.advance(10)
     await m.w.stop()
   }
 })
