@@ -12,6 +12,13 @@ export const operatorsHost = 'operators'
 export const copyMsMax = 60_000
 const copyMs = [1, 20_000, copyMsMax]
 
+/** What some hosts say to others is held until then. */
+interface Jam {
+  readonly from: ReadonlySet<string>
+  readonly to: ReadonlySet<string>
+  readonly untilMs: number
+}
+
 /** Delays and losses of messages, each way from a stream of its own. */
 export class Air {
   isBad = false
@@ -23,6 +30,7 @@ export class Air {
   readonly #cloggedOut = new Map<string, number>()
   readonly #cloggedIn = new Map<string, number>()
   #frozenUntil = 0
+  #jams: readonly Jam[] = []
   /** Of messages that come late or changed. */
   #hits = 0
   readonly #rules: Fault[] = []
@@ -52,6 +60,13 @@ export class Air {
     this.#frozenUntil = Math.max(this.#frozenUntil, this.#clock.monotonic() + forMs)
   }
 
+  /** The same for what some say to others. */
+  jam(from: readonly string[], to: readonly string[], forMs: number): void {
+    const nowMs = this.#clock.monotonic()
+    const jam = { from: new Set(from), to: new Set(to), untilMs: nowMs + forMs }
+    this.#jams = [...this.#jams.filter(({ untilMs }) => untilMs > nowMs), jam]
+  }
+
   latencyMs(from: string, to: string): number {
     const { latencyMs, tail } = this.#plan.weather
     const draw = this.#latencies.of(from, to)
@@ -63,7 +78,10 @@ export class Air {
 
   #heldUntil(from: string, to: string): number {
     const out = this.#cloggedOut.get(from) ?? 0
-    return Math.max(this.#frozenUntil, out, this.#cloggedIn.get(to) ?? 0)
+    let untilMs = Math.max(this.#frozenUntil, out, this.#cloggedIn.get(to) ?? 0)
+    for (const jam of this.#jams)
+      if (jam.untilMs > untilMs && jam.from.has(from) && jam.to.has(to)) untilMs = jam.untilMs
+    return untilMs
   }
 
   disturb(broker: MemoryBroker): void {

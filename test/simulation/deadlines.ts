@@ -77,7 +77,7 @@ export function healed(cluster: Cluster, beganMs: number): Deadlines {
 
 /** When the last of the faults ends that nobody can end before its time, ms of the chaos. */
 function lastEndOf({ faults }: Plan): number {
-  const lasting = new Set(['clog', 'freeze', 'stall'])
+  const lasting = new Set(['clog', 'jam', 'freeze', 'stall'])
   const ends = faults.filter(({ type }) => lasting.has(type)).map(({ at, forMs }) => at + forMs)
   return Math.max(0, ...ends)
 }

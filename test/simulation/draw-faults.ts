@@ -35,7 +35,7 @@ const rhythms: Readonly<Record<Pace, Rhythm>> = {
   storm: { meanMs: [1600, 1700, 1800], decades: 2.7, heldMsMax: 5000 },
   real: { meanMs: [120_000, 300_000, 900_000], decades: 5, heldMsMax: 300_000 },
 }
-const holding: ReadonlySet<string> = new Set<HostFault>(['clog', 'pause'])
+const holding: ReadonlySet<string> = new Set(['clog', 'pause', 'jam'])
 
 /** In no storm programs run on undisturbed. */
 const frequent: ReadonlySet<string> = new Set<HostFault>(['kill', 'crash'])
@@ -63,6 +63,8 @@ export function drawFaults(
     const usualMs = Math.round(10 ** (1 + rhythm.decades * draw.next()))
     const forMs = holding.has(type) ? draw.int(rhythm.heldMsMax) : usualMs
     if (type === 'cut') faults.push(...drawCuts(draw, hosts, { at, forMs }))
+    else if (type === 'jam')
+      for (const [from, to] of drawRoutes(draw, hosts)) faults.push({ at, forMs, type, from, to })
     else if (type === 'broker' || type === 'freeze')
       faults.push({ at, forMs: Math.min(forMs, brokerMsMax), type })
     else if (type === 'route' || type === 'server') {

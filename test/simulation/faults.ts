@@ -33,6 +33,9 @@ export function begin(cluster: Cluster, fault: Fault): () => void {
       }
       return fault.flapMs === undefined ? cut() : flap(clock, fault.flapMs, cut)
     }
+    case 'jam':
+      air.jam(fault.from, fault.to, fault.forMs)
+      return nothing
     case 'route': {
       const route = broker.sever(fault.from, fault.to)
       return () => route.remove()

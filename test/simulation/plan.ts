@@ -102,11 +102,12 @@ export type Way = 'out' | 'in' | 'both'
 
 /**
  * Faults of the whole network: `cut` takes the way from some hosts to others, and with `flapMs` gives it
- * back and takes it again all the time; `broker`: it is gone; `freeze`: it stands still, and loses nothing.
+ * back and takes it again all the time; `jam` holds what is said there, and lets it come in order; `broker`:
+ * it is gone; `freeze`: it stands still, and loses nothing.
  * Where it is a cluster of three, `route`: two of them have lost each other, and those at one do not see who
  * is at the other; `server`: one is gone, and its clients go to the others.
  */
-export const networkFaults = ['cut', 'broker', 'freeze', 'route', 'server'] as const
+export const networkFaults = ['cut', 'jam', 'broker', 'freeze', 'route', 'server'] as const
 
 /** One fault. `at` counts from the begin of the chaos, `forMs` is how long it lasts. */
 export type Fault = { readonly at: number; readonly forMs: number } & (
@@ -118,7 +119,11 @@ export type Fault = { readonly at: number; readonly forMs: number } & (
       readonly flapMs?: number
     }
   | { readonly type: 'broker' | 'freeze' }
-  | { readonly type: 'route'; readonly from: readonly string[]; readonly to: readonly string[] }
+  | {
+      readonly type: 'jam' | 'route'
+      readonly from: readonly string[]
+      readonly to: readonly string[]
+    }
   | { readonly type: 'server'; readonly clients: readonly string[] }
 )
 
