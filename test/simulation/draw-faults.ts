@@ -144,7 +144,7 @@ function drawRoutes(draw: Random, hosts: Hosts): readonly Route[] {
   const others = all.filter((name) => !masters.includes(name))
   const half = someOf(draw, all)
   const rest = all.filter((name) => !half.includes(name))
-  switch (draw.int(6)) {
+  switch (draw.int(7)) {
     case 0:
       return [[half, rest]]
     case 1:
@@ -158,6 +158,14 @@ function drawRoutes(draw: Random, hosts: Hosts): readonly Route[] {
       const bridge = pick(draw, all)
       const without = (side: readonly string[]) => side.filter((name) => name !== bridge)
       return both(without(half), without(rest))
+    }
+    case 5: {
+      // Who has led, perhaps, and still hears all but the other masters.
+      const alone = pick(draw, masters)
+      return both(
+        [alone],
+        masters.filter((name) => name !== alone),
+      )
     }
     default:
       // Masters that only hear their neighbours, and those beyond them.
