@@ -19,6 +19,16 @@ export class Violation extends Error {
   }
 }
 
+/** How a task ended, and why. */
+interface TaskEnd {
+  readonly state: string
+  readonly reason?: string
+  /** Of the status that said so; empty if it came without one. */
+  readonly uuid: string
+  /** Which instance was told. */
+  readonly instance?: object
+}
+
 export interface TaskHistory {
   readonly id: string
   readonly framework: string
@@ -28,8 +38,7 @@ export interface TaskHistory {
   readonly port: number | undefined
   /** Processes that were started for it, in the whole cluster. */
   starts: number
-  /** How it ended and why, and the uuid of the status that said so; empty if it came without one. */
-  end: { readonly state: string; readonly uuid: string; readonly reason?: string } | undefined
+  end: TaskEnd | undefined
   lastState: string
   /** Uuids of the statuses that were told. */
   readonly heard: Set<string>
@@ -45,6 +54,9 @@ export class History {
   /** To whom each offer was made, and which instance was told. */
   readonly #offers = new Map<string, readonly [framework: string, instance: object]>()
   readonly #removed = new Set<string>()
+  /** Instances of frameworks, numbered as they began. */
+  readonly #instances = new WeakMap<object, number>()
+  #begun = 0
   /** Called with each noteworthy thing. */
   readonly #mark: (situation: string) => void
 
@@ -61,6 +73,11 @@ export class History {
 
   get unended(): TaskHistory[] {
     return [...this.#open]
+  }
+
+  /** Another instance of a framework, which is going to replace those before it. */
+  begins(instance: object): void {
+    this.#instances.set(instance, this.#begun++)
   }
 
   launched(task: Omit<TaskHistory, 'starts' | 'end' | 'lastState' | 'heard'>): void {
@@ -120,8 +137,11 @@ export class History {
       throw new Violation('T2', `${taskId} was said to be dropped, and starts on ${host}`)
   }
 
-  /** T2: one terminal state per launch; nothing after it but the same status again. */
-  told(framework: string, status: TaskStatus): void {
+  /**
+   * T2: one terminal state per launch; nothing after it but the same status again. An instance that has been
+   * replaced may hear what was said to it before only after its successor has asked, and was told the end.
+   */
+  told(framework: string, instance: object, status: TaskStatus): void {
     const id = status.task_id.value
     const uuid = Buffer.from(status.uuid ?? []).toString('hex')
     this.#note(framework, 'hears', `${id} ${status.state} ${status.reason ?? ''} ${uuid}`)
@@ -145,7 +165,8 @@ export class History {
       task.end = undefined
       this.#open.add(task)
     }
-    if (terminalTaskStates.has(status.state)) this.#ended(task, status, uuid)
+    if (this.#isOlder(task, instance, uuid)) this.#mark('an older state told to a former instance')
+    else if (terminalTaskStates.has(status.state)) this.#ended(task, instance, status, uuid)
     else if (task.end !== undefined) {
       // What no agent vouches for has no uuid: an answer of a master that has not heard of the end yet.
       if (uuid !== '') throw new Violation('T2', `${id} is ${status.state} after ${task.end.state}`)
@@ -154,20 +175,30 @@ export class History {
     task.lastState = status.state
   }
 
+  /** Whether an agent's word comes after a master's, to a later instance, that the agent is lost. */
+  #isOlder({ end }: TaskHistory, instance: object, uuid: string): boolean {
+    if (uuid === '' || end?.uuid !== '' || end.instance === undefined) return false
+    return this.#numberOf(instance) < this.#numberOf(end.instance)
+  }
+
+  #numberOf(instance: object): number {
+    return this.#instances.get(instance) ?? 0
+  }
+
   toldOfOperation(framework: string, { operation_id, state, message }: OperationStatus): void {
     this.#note(framework, 'hears', `${operation_id?.value} ${state} ${message ?? ''}`)
     this.#mark(state)
   }
 
-  #end(task: TaskHistory, end: NonNullable<TaskHistory['end']>): void {
+  #end(task: TaskHistory, end: TaskEnd): void {
     task.end = end
     this.#open.delete(task)
   }
 
-  #ended(task: TaskHistory, { state, reason }: TaskStatus, uuid: string): void {
+  #ended(task: TaskHistory, instance: object, { state, reason }: TaskStatus, uuid: string): void {
     const before = task.end
     if (before === undefined) {
-      this.#end(task, { state, uuid, ...(reason && { reason }) })
+      this.#end(task, { state, uuid, instance, ...(reason && { reason }) })
       if (state === 'TASK_FINISHED' && task.starts === 0)
         throw new Violation('T2', `${task.id} finished and never ran`)
       if (state === 'TASK_DROPPED' && task.starts > 0)

@@ -2,7 +2,7 @@
 import { recordKey } from '../../actors/log/records.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { Registry, RegistryOperation } from '../../protocol/registrar.ts'
-import type { Offer, Resource, Task } from '../../protocol/v1/index.ts'
+import type { Offer, Resource, Task, TaskStatus } from '../../protocol/v1/index.ts'
 import { seal } from '../../src/storage/sealed-store.ts'
 import { assert, suite } from '../support/suite.ts'
 import { CallHistory } from './call-rules.ts'
@@ -386,6 +386,26 @@ test('events go to the newest stream, offers to one instance, and who is over st
     broken(() => checkOver(new Map([['F', {}]]), ['F'])),
     'M3',
   )
+})
+
+test('a task has one end, of which a former instance may not have heard', () => {
+  const [former, present] = [{}, {}]
+  const task = { id: 'T', framework: 'F', agentId: 'a', cpus: 1, mem: 1, port: undefined }
+  const uuid = new Uint8Array(16)
+  const gone = { task_id: { value: 'T' }, state: 'TASK_GONE_BY_OPERATOR' } as TaskStatus
+  const finished = { task_id: { value: 'T' }, state: 'TASK_FINISHED', uuid } as TaskStatus
+  const hears = (...statuses: ReadonlyArray<readonly [object, TaskStatus]>) => {
+    const history = new History(() => undefined)
+    for (const each of [former, present]) history.begins(each)
+    history.launched(task)
+    history.started('T', 'host')
+    return broken(() => {
+      for (const [to, status] of statuses) history.told('F', to, status)
+    })
+  }
+  assert.is(hears([present, gone], [former, finished]), undefined)
+  assert.is(hears([present, gone], [present, finished]), 'T2')
+  assert.is(hears([former, gone], [present, finished]), 'T2')
 })
 
 test('what was refused or suppressed is not offered', () => {

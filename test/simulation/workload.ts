@@ -182,6 +182,7 @@ export class Framework {
       scheduler(options, (driver) => {
         this.driver = driver
         this.#enter = enter
+        this.#history.begins(driver)
       }),
     ]
   }
@@ -206,8 +207,8 @@ export class Framework {
         if (this.#draw.int(2) === 0) driver.acceptInverse(offers)
         else driver.declineInverse(offers)
       },
-      update: (status) => {
-        this.#watch(() => this.#history.told(id, status))
+      update: (status, driver) => {
+        this.#watch(() => this.#history.told(id, driver, status))
         if (habit !== 'slow') return
         return new Promise((resolve) => this.#clock.setTimeout(resolve, this.#draw.int(3000)))
       },
