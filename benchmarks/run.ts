@@ -42,10 +42,12 @@ interface Outcome {
   readonly result: unknown
 }
 
-const { values: flags, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
-})
+const { values: flags, positionals } = usable(() =>
+  parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  }),
+)
 
 process.exitCode = await main()
 
@@ -71,6 +73,17 @@ async function main(): Promise<number> {
   }
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report(outcomes))}\n`)
   return outcomes.some(({ problem }) => problem !== undefined) ? 1 : 0
+}
+
+/** What the arguments say; wrong ones end the program with a sentence. */
+function usable<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    const usage = 'npm run bench -- [names] [--quick] [--json FILE]'
+    process.stderr.write(`${(error as Error).message}\n${usage}\n`)
+    process.exit(2)
+  }
 }
 
 /** Runs a benchmark; its tables go to the terminal, or its JSON into the outcome. */
