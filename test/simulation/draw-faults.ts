@@ -1,6 +1,6 @@
 /** The faults that a seed draws. Spec: simulation.md §4-6. */
 import type { Random } from '../../src/runtime/ports.ts'
-import { pick, someOf } from './chance.ts'
+import { pick } from './chance.ts'
 import type { Pace } from './pace.ts'
 import {
   type Fault,
@@ -25,7 +25,10 @@ interface Rhythm {
   readonly meanMs: readonly number[]
   /** How long they last: from 10 ms on, so many powers of ten. */
   readonly decades: number
-  /** How long somebody stands still or is not heard at the most, ms: others go on without him meanwhile. */
+  /**
+   * How long somebody stands still or is not heard at the most, ms: others go on without him meanwhile. And
+   * how old a copy of a disk is that it is set back to.
+   */
   readonly heldMsMax: number
 }
 
@@ -101,6 +104,8 @@ function strikable(type: HostFault, hosts: Hosts, victims: readonly string[]): r
     case 'stale':
     case 'wipe':
       return [...victims, ...agents]
+    case 'restore':
+      return victims
     case 'signal':
       return agents
     case 'storage':
@@ -112,11 +117,21 @@ function strikable(type: HostFault, hosts: Hosts, victims: readonly string[]): r
   }
 }
 
-/** Which hosts are at which of the brokers. */
+/** Which hosts are at which of the brokers: some at each. */
 function drawServers(draw: Random, hosts: Hosts): readonly string[][] {
-  const at = Array.from({ length: servers }, (): string[] => [])
-  for (const name of hostsOf(hosts)) at[draw.int(servers)]!.push(name)
-  return at
+  return drawSides(draw, hostsOf(hosts), servers)
+}
+
+/**
+ * So many sides, and who is on each: somebody, or a fault between them would strike nobody. There are as many
+ * names at least.
+ */
+function drawSides(draw: Random, names: readonly string[], sides: number): readonly string[][] {
+  for (;;) {
+    const at = Array.from({ length: sides }, (): string[] => [])
+    for (const name of names) at[draw.int(sides)]!.push(name)
+    if (at.every((side) => side.length > 0)) return at
+  }
 }
 
 interface Time {
@@ -142,13 +157,12 @@ function drawRoutes(draw: Random, hosts: Hosts): readonly Route[] {
   const all = hostsOf(hosts)
   const { masters } = hosts
   const others = all.filter((name) => !masters.includes(name))
-  const half = someOf(draw, all)
-  const rest = all.filter((name) => !half.includes(name))
-  switch (draw.int(7)) {
+  // The last of them are between masters, of which there may be too few.
+  switch (draw.int(masters.length > nearMax ? 7 : masters.length > 1 ? 6 : 5)) {
     case 0:
-      return [[half, rest]]
+      return [drawHalves(draw, all)]
     case 1:
-      return both(half, rest)
+      return both(...drawHalves(draw, all))
     case 2:
       return [pick(draw, [[masters, others] as const, [others, masters] as const])]
     case 3:
@@ -156,8 +170,12 @@ function drawRoutes(draw: Random, hosts: Hosts): readonly Route[] {
     case 4: {
       // One host in the middle hears both sides.
       const bridge = pick(draw, all)
-      const without = (side: readonly string[]) => side.filter((name) => name !== bridge)
-      return both(without(half), without(rest))
+      return both(
+        ...drawHalves(
+          draw,
+          all.filter((name) => name !== bridge),
+        ),
+      )
     }
     case 5: {
       // Who has led, perhaps, and still hears all but the other masters.
@@ -173,6 +191,11 @@ function drawRoutes(draw: Random, hosts: Hosts): readonly Route[] {
   }
 }
 
+function drawHalves(draw: Random, names: readonly string[]): Route {
+  const [some = [], others = []] = drawSides(draw, names, 2)
+  return [some, others]
+}
+
 function both(some: readonly string[], others: readonly string[]): Route[] {
   return [
     [some, others],
@@ -180,10 +203,12 @@ function both(some: readonly string[], others: readonly string[]): Route[] {
   ]
 }
 
+/** In a ring everyone has this many near, itself among them. */
+const nearMax = 3
+
 function ring(names: readonly string[]): Route[] {
-  return names.flatMap((name, index): Route[] => {
+  return names.map((name, index): Route => {
     const near = [-1, 0, 1].map((step) => names.at((index + step) % names.length))
-    const far = names.filter((other) => !near.includes(other))
-    return far.length === 0 ? [] : [[[name], far]]
+    return [[name], names.filter((other) => !near.includes(other))]
   })
 }
