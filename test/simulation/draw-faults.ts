@@ -30,15 +30,34 @@ interface Rhythm {
    * how old a copy of a disk is that it is set back to.
    */
   readonly heldMsMax: number
+  /** The faults that last for up to so long. */
+  readonly holding: ReadonlySet<string>
 }
 
+const allHolding: ReadonlySet<string> = new Set(['clog', 'pause', 'restore', 'jam'])
+
 const rhythms: Readonly<Record<Pace, Rhythm>> = {
-  brisk: { meanMs: [1000, 2000, 5000, 15_000], decades: 3.3, heldMsMax: 30_000 },
-  // What is over soon leaves time for work between it and the next.
-  storm: { meanMs: [1600, 1700, 1800], decades: 2.7, heldMsMax: 5000 },
-  real: { meanMs: [120_000, 300_000, 900_000], decades: 5, heldMsMax: 300_000 },
+  brisk: {
+    meanMs: [1000, 2000, 5000, 15_000],
+    decades: 3.3,
+    heldMsMax: 30_000,
+    holding: allHolding,
+  },
+  storm: {
+    meanMs: [1600, 1700, 1800],
+    // What is over soon leaves time for work between it and the next.
+    decades: 2.7,
+    heldMsMax: 5000,
+    // Nobody can go on without the many whom a jam holds.
+    holding: new Set(['clog', 'pause', 'restore']),
+  },
+  real: {
+    meanMs: [120_000, 300_000, 900_000],
+    decades: 5,
+    heldMsMax: 300_000,
+    holding: allHolding,
+  },
 }
-const holding: ReadonlySet<string> = new Set(['clog', 'pause', 'jam'])
 
 /** In no storm programs run on undisturbed. */
 const frequent: ReadonlySet<string> = new Set<HostFault>(['kill', 'crash'])
@@ -64,7 +83,7 @@ export function drawFaults(
   for (let at = draw.int(meanMs); at < chaosMs; at += 1 + draw.int(2 * meanMs)) {
     const type = pick(draw, kinds)
     const usualMs = Math.round(10 ** (1 + rhythm.decades * draw.next()))
-    const forMs = holding.has(type) ? draw.int(rhythm.heldMsMax) : usualMs
+    const forMs = rhythm.holding.has(type) ? draw.int(rhythm.heldMsMax) : usualMs
     if (type === 'cut') faults.push(...drawCuts(draw, hosts, { at, forMs }))
     else if (type === 'jam')
       for (const [from, to] of drawRoutes(draw, hosts)) faults.push({ at, forMs, type, from, to })
