@@ -24,12 +24,14 @@ export type Entry = Static<typeof Entry>
 /**
  * The life of a replica (§2). Only VOTING ones take part in decisions. EMPTY: nothing is known.
  * STARTING: first phase of the initialization of a new log. RECOVERING: it has lost its state and catches
- * up. CORRUPT: what is on its disk cannot be trusted; like EMPTY, but never part of an initialization.
+ * up. RETURNING: it was VOTING when it ended, and asks the others whether it knows its last votes. CORRUPT: what
+ * is on its disk cannot be trusted; like EMPTY, but never part of an initialization.
  */
 export const Status = Type.Union([
   Type.Literal('EMPTY'),
   Type.Literal('STARTING'),
   Type.Literal('RECOVERING'),
+  Type.Literal('RETURNING'),
   Type.Literal('VOTING'),
   Type.Literal('CORRUPT'),
 ])
@@ -41,6 +43,18 @@ export type Status = Static<typeof Status>
  */
 export const Generations = mapOf(Uint64)
 export type Generations = Static<typeof Generations>
+
+/**
+ * How far a replica has voted since it got its disk, as others have heard: its highest promise for all
+ * positions, and the highest position that it took. One that knows less of itself stands on an older copy of
+ * its disk (actors/log/voted.ts).
+ */
+export const Voted = Type.Object({ generation: Uint64, promised: Uint64, end: Uint64 })
+export type Voted = Static<typeof Voted>
+
+/** By node. */
+export const Votes = mapOf(Voted)
+export type Votes = Static<typeof Votes>
 
 const Reject = Type.Object({ type: Type.Literal('REJECT'), promised: Uint64 })
 const Ignored = Type.Object({ type: Type.Literal('IGNORED') })
@@ -182,6 +196,8 @@ export const Learn = message(
 
 export const RecoverReply = Type.Object({
   status: Status,
+  /** How far all have voted, the asker among them, as was heard of them. */
+  votes: Type.Optional(Votes),
   /** Only from a VOTING replica: first position not truncated, highest in use, promise for all. */
   begin: Type.Optional(Uint64),
   end: Type.Optional(Uint64),
@@ -201,6 +217,13 @@ export const Recover = message(
     quorum: Type.Integer({ minimum: 1 }),
   }),
   RecoverReply,
+)
+
+/** Writer -> replica, at times; not answered. */
+export const Heard = message(
+  'HEARD',
+  'This far have these replicas voted.',
+  Type.Object({ votes: Votes }),
 )
 
 /** Replica -> replica: a part of the log that the other has learned. */
@@ -275,6 +298,7 @@ export const replicaMessages = [
   Release,
   Canvass,
   Recover,
+  Heard,
   Fetch,
   CatchUp,
   CaughtUp,

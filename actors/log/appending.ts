@@ -8,6 +8,7 @@ import type { Context } from '../../src/runtime/index.ts'
 import { voteOf } from './catch-up.ts'
 import * as coordinators from './coordinator.ts'
 import { drawn, replicaOf, timing } from './state.ts'
+import { heard } from './telling.ts'
 import { notWriter, stepDown, type WriterState, whyLost, writes } from './writer-state.ts'
 
 /** Batches on their way at the same time, and how much one may hold. */
@@ -70,8 +71,9 @@ function send(state: WriterState, cx: Context, batch: coordinators.Batch): void 
   const write = (node: string) => {
     const options = { timeoutMs: timing.requestMs }
     cx.ask(replicaOf(args, node), WriteRequest, request, options, (outcome) => {
-      if (!open()) return
       const vote = voteOf(outcome)
+      if (vote.type === 'ACCEPT') heard(state, cx, node, vote, { end: batch.last })
+      if (!open()) return
       if (vote.type === 'FAILED' || vote.type === 'IGNORED') {
         // It may vote again before the batch is given up; writing twice does no harm.
         const delayMs = drawn(timing.writeRetryMs, cx.random)

@@ -18,6 +18,7 @@ import { voteOf } from './catch-up.ts'
 import * as coordinators from './coordinator.ts'
 import { Tally } from './quorum.ts'
 import { replicaOf, timing } from './state.ts'
+import { heard } from './telling.ts'
 import { notWriter, stepDown, type WriterState, whyLost } from './writer-state.ts'
 
 /** Times in a lease that its extension is asked for. */
@@ -99,12 +100,14 @@ function campaign(state: WriterState, promised: number, cx: Context): void {
   let leased: Failure | undefined
   for (const node of args.ensemble.replicas) {
     cx.ask(replicaOf(args, node), PromiseRequest, request, options, (outcome) => {
+      const vote = voteOf(outcome)
+      if (vote.type === 'ACCEPT') heard(state, cx, node, vote, { promised: proposal })
       if (!current()) return
       if (outcome.ok && outcome.value.type === 'LEASED') {
         const { holder = 'somebody', remaining_ms } = outcome.value
         leased = failure('LOG_LEASED', { log: args.id, holder, remaining_ms })
       }
-      const election = coordinators.onPromise(coordinator, node, voteOf(outcome))
+      const election = coordinators.onPromise(coordinator, node, vote)
       if (election.type === 'FILL') complete(state, election.index, askedMs, cx)
       else if (election.type === 'LOST') stepDown(state, cx, whyLost(election.promised), leased)
     })

@@ -17,6 +17,7 @@ import { lifecycle } from './machine.ts'
 import { ensembleOf } from './quorum.ts'
 import { reading } from './reading.ts'
 import { recovering } from './recovering.ts'
+import { returning } from './returning.ts'
 import type { LogArgs, ReplicaState } from './state.ts'
 import { voting } from './voting.ts'
 import { writer } from './writer.ts'
@@ -82,5 +83,5 @@ const behaviour = statechart<ReplicaState, typeof replicaMessages, LogArgs>({
   label: 'log replica',
   messages: replicaMessages,
   machine: lifecycle,
-  handlers: { ...voting, ...leasing, ...recovering, ...catchingUp, ...reading },
+  handlers: { ...voting, ...leasing, ...recovering, ...returning, ...catchingUp, ...reading },
 })

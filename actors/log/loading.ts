@@ -38,6 +38,10 @@ export function load(state: ReplicaState, cx: Context, attempt = 1): void {
     if (loaded.ok) {
       state.replica = loaded.value.replica
       state.first = loaded.value.first
+      const { replica, args } = state
+      if (replica.status === 'VOTING' && args.ensemble.replicas.length > 1) {
+        replica.status = 'RETURNING'
+      }
       if (state.replica.status !== 'EMPTY') waitForForgotten(state, cx)
     } else {
       const reason = loaded.error

@@ -2,7 +2,9 @@
  * The life of a replica (replicated-log.md §2, §8). The states are those of its status; it votes in one of
  * them only. What it knew and promised is on disk: after a crash it goes on where the disk says.
  *
- *     loading ──> EMPTY ──all empty──> STARTING ──all starting──> VOTING
+ *     loading ──> RETURNING ──nobody knows of later votes──> VOTING
+ *        │            └──somebody does──> CORRUPT
+ *        ├──────> EMPTY ──all empty──> STARTING ──all starting──> VOTING
  *        │          └──── a quorum votes ────┴──> RECOVERING ──caught up──> VOTING
  *        └──────> CORRUPT ── a quorum votes ──────────┘
  */
@@ -11,6 +13,7 @@ import { replicaMessages, type Status } from '../../protocol/log.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { load } from './loading.ts'
 import { recover } from './recovering.ts'
+import { comeBack } from './returning.ts'
 import { type LogArgs, newState, type ReplicaState } from './state.ts'
 
 interface Life {
@@ -29,6 +32,7 @@ export const lifecycle = setup({
   actions: {
     load: ({ context }) => load(context.state, context.cx),
     recover: ({ context }) => recover(context.state, context.cx),
+    comeBack: ({ context }) => comeBack(context.state, context.cx),
   },
 }).createMachine({
   id: 'log-replica',
@@ -41,6 +45,7 @@ export const lifecycle = setup({
         EMPTY: 'empty',
         STARTING: 'starting',
         RECOVERING: 'recovering',
+        RETURNING: 'returning',
         VOTING: 'voting',
         CORRUPT: 'corrupt',
       },
@@ -65,6 +70,11 @@ export const lifecycle = setup({
       entry: 'recover',
       meta: { accepts },
       on: { RECOVERING: { target: 'recovering', reenter: true }, VOTING: 'voting' },
+    },
+    returning: {
+      entry: 'comeBack',
+      meta: { accepts },
+      on: { VOTING: 'voting' },
     },
     voting: { meta: { accepts } },
   },

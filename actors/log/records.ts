@@ -1,7 +1,7 @@
 /**
  * What a replica keeps on disk (replicated-log.md §7), and how it is read back.
  *
- *     metadata      {node, status, promised, generations}
+ *     metadata      {node, status, promised, generations, votes}
  *     progress      {begin, learned: [[from, to], ...]}
  *     a/<position>  {promised, performed?, body?, learned?}
  *
@@ -10,7 +10,7 @@
  * until the others have filled it again.
  */
 import { encode, unpack } from '../../protocol/codec.ts'
-import type { Body, Generations, Status } from '../../protocol/log.ts'
+import type { Body, Generations, Status, Votes } from '../../protocol/log.ts'
 import { err, ok, type Result } from '../../protocol/result.ts'
 import type { Store, StoreOperation } from '../../src/runtime/index.ts'
 import type { SealedStore } from '../../src/storage/sealed-store.ts'
@@ -20,9 +20,11 @@ import { emptyReplica, type OpenRecord, type Replica } from './replica.ts'
 interface Metadata {
   /** Whose disk this is: another's votes are not ours. */
   readonly node: string
+  /** Never RETURNING: what has a vote keeps it until somebody knows better. */
   readonly status: Status
   readonly promised: number
   readonly generations: Generations
+  readonly votes: Votes
 }
 
 interface Progress {
@@ -78,9 +80,11 @@ export function takeOperations(replica: Replica): StoreOperation[] {
   }
   replica.changes = []
   replica.unmarked = false
-  const { node, status, promised, generations, begin, learned } = replica
+  const { node, promised, generations, votes, begin, learned } = replica
   if (metadata) {
-    operations.push(put(METADATA, { node, status, promised, generations } satisfies Metadata))
+    const status = replica.status === 'RETURNING' ? 'VOTING' : replica.status
+    const stored: Metadata = { node, status, promised, generations, votes }
+    operations.push(put(METADATA, stored))
   }
   if (progress)
     operations.push(put(PROGRESS, { begin, learned: learned.ranges } satisfies Progress))
@@ -89,7 +93,7 @@ export function takeOperations(replica: Replica): StoreOperation[] {
 
 /** What marks a store as not to be trusted. */
 export function condemnation(node: string): StoreOperation {
-  const metadata: Metadata = { node, status: 'CORRUPT', promised: 0, generations: {} }
+  const metadata: Metadata = { node, status: 'CORRUPT', promised: 0, generations: {}, votes: {} }
   return put(METADATA, metadata)
 }
 

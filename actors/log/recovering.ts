@@ -12,12 +12,13 @@ import { wipe } from './records.ts'
 import { type Decision, decide } from './recovery.ts'
 import { noteGeneration, rejoin, setStatus } from './replica.ts'
 import { drawn, type ReplicaState, replicaOf, timing } from './state.ts'
+import { hear, heardOf } from './voted.ts'
 
 export const recovering: Handlers<ReplicaState, readonly [typeof Recover, typeof Initialize]> = {
   RECOVER(state, { node, generation, replicas, quorum }, cx) {
     const { ensemble } = state.args
-    const known = ensemble.replicas.includes(node)
-    if (!known || replicas !== ensemble.replicas.length || quorum !== ensemble.quorum) {
+    const isOne = ensemble.replicas.includes(node)
+    if (!isOne || replicas !== ensemble.replicas.length || quorum !== ensemble.quorum) {
       cx.refuse(failure('LOG_ENSEMBLE', { node, replicas, quorum }))
       return
     }
@@ -25,10 +26,11 @@ export const recovering: Handlers<ReplicaState, readonly [typeof Recover, typeof
     const voting = replica.status === 'VOTING'
     if (voting) noteGeneration(replica, node, generation)
     const { status, begin, end, promised, generations } = replica
+    const known = voting && { begin, end, promised, generations }
+    const votes = { ...replica.votes, [node]: heardOf(replica, node) }
+    const reply = { status, votes, ...known }
     const held = cx.hold()
-    whenDurable(state, cx, () =>
-      cx.answer(held, voting ? { status, begin, end, promised, generations } : { status }),
-    )
+    whenDurable(state, cx, () => cx.answer(held, reply))
   },
 
   INITIALIZE(state, _body, cx) {
@@ -56,9 +58,7 @@ function survey(state: ReplicaState, cx: Context): void {
   const { status } = replica
   const generation = replica.generations[node] ?? 0
   const answers = new Map<string, RecoverReply>()
-  const others = ensemble.replicas.filter((other) => other !== node)
-  let outstanding = others.length
-  const consider = () => {
+  const consider = (outstanding: number) => {
     if (number !== state.surveys) return
     const decision = decide({ ensemble, node, status, generation, autoInitialize, answers })
     if (decision.type !== 'WAIT') {
@@ -68,19 +68,35 @@ function survey(state: ReplicaState, cx: Context): void {
       cx.after('survey', drawn(timing.recoverRetryMs, cx.random), () => survey(state, cx))
     }
   }
-  const body = { node, generation, replicas: ensemble.replicas.length, quorum: ensemble.quorum }
+  askOthers(state, cx, timing.recoverAttemptMs, (other, answer, outstanding) => {
+    if (answer !== undefined) answers.set(other, answer)
+    consider(outstanding)
+  })
+  if (ensemble.replicas.length === 1) consider(0)
+}
+
+/** Says RECOVER to all others; `then` is called for each, with no answer from one that gave none in time. */
+export function askOthers(
+  { args, replica }: ReplicaState,
+  cx: Context,
+  timeoutMs: number,
+  then: (other: string, answer: RecoverReply | undefined, outstanding: number) => void,
+): void {
+  const { ensemble, node } = args
+  const { replicas, quorum } = ensemble
+  const generation = replica.generations[node] ?? 0
+  const body = { node, generation, replicas: replicas.length, quorum }
+  const others = replicas.filter((other) => other !== node)
+  let outstanding = others.length
   for (const other of others) {
-    const options = { timeoutMs: timing.recoverAttemptMs }
-    cx.ask(replicaOf(args, other), Recover, body, options, (outcome) => {
+    cx.ask(replicaOf(args, other), Recover, body, { timeoutMs }, (outcome) => {
       outstanding--
-      if (outcome.ok) answers.set(other, outcome.value)
-      else if (outcome.error.code === 'LOG_ENSEMBLE') {
+      if (!outcome.ok && outcome.error.code === 'LOG_ENSEMBLE') {
         cx.log('error', 'the replicas of the log disagree', { other, why: outcome.error.message })
       }
-      consider()
+      then(other, outcome.ok ? outcome.value : undefined, outstanding)
     })
   }
-  if (outstanding === 0) consider()
 }
 
 function act(state: ReplicaState, cx: Context, decision: Decision): void {
@@ -102,6 +118,7 @@ function act(state: ReplicaState, cx: Context, decision: Decision): void {
       const join = () => {
         state.recoverTo = decision.end
         rejoin(replica, decision)
+        hear(replica, decision.votes)
         whenDurable(state, cx, () => cx.raise({ type: 'RECOVERING' }))
       }
       if (replica.status !== 'CORRUPT') join()

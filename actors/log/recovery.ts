@@ -7,8 +7,9 @@
  * more (quorum.ts). Without voters, and with all replicas there and empty, a new log begins, in two
  * phases: were one enough, a first replica could vote and strand the others.
  */
-import type { Generations, RecoverReply, Status } from '../../protocol/log.ts'
+import type { Generations, RecoverReply, Status, Votes } from '../../protocol/log.ts'
 import { type Ensemble, latestGenerations } from './quorum.ts'
+import { isVote, latestVotes } from './voted.ts'
 
 export interface Survey {
   readonly ensemble: Ensemble
@@ -33,6 +34,7 @@ export type Decision =
       readonly end: number
       readonly promised: number
       readonly generations: Generations
+      readonly votes: Votes
     }
   | { readonly type: 'START' }
   | { readonly type: 'VOTE' }
@@ -43,7 +45,11 @@ export function decide(survey: Survey): Decision {
   if (voters.length < ensemble.quorum) return initialize(survey)
   const generations = latestGenerations(voters.map((voter) => voter.generations ?? {}))
   const known = generations[node] ?? 0
-  if (generation === 0 || known > generation) return { type: 'ANNOUNCE', generation: known + 1 }
+  // Where it has voted with this generation it had all already: its disk was set back to before that.
+  const hasVoted = voters.some(({ votes }) => isVote(votes?.[node], generation))
+  if (generation === 0 || known > generation || hasVoted) {
+    return { type: 'ANNOUNCE', generation: Math.max(known, generation) + 1 }
+  }
   // All of the quorum must have written the generation down before they told what they know.
   const told = voters.filter((voter) => voter.generations?.[node] === generation)
   if (told.length < ensemble.quorum) return { type: 'WAIT' }
@@ -54,6 +60,7 @@ export function decide(survey: Survey): Decision {
     end: Math.max(...told.map(({ end = 0 }) => end)),
     promised: Math.max(...told.map(({ promised = 0 }) => promised)),
     generations,
+    votes: latestVotes(told.map(({ votes = {} }) => votes)),
   }
 }
 

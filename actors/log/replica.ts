@@ -12,6 +12,7 @@ import type {
   Generations,
   PromiseReply,
   Status,
+  Votes,
   WriteReply,
 } from '../../protocol/log.ts'
 import { Intervals, type Range } from './intervals.ts'
@@ -42,6 +43,8 @@ export interface Replica {
   promised: number
   /** See quorum.ts; this replica's own generation among them. */
   generations: Generations
+  /** How far all have voted, as was heard of them. */
+  votes: Votes
   /** First position that no learned truncation has taken away. */
   begin: number
   /** Highest position with a record of any kind; 0 in a new log, whose position 0 is a hole. */
@@ -71,6 +74,7 @@ export function emptyReplica(node: string, status: Status = 'EMPTY'): Replica {
     status,
     promised: 0,
     generations: {},
+    votes: {},
     begin: 0,
     end: 0,
     learned: new Intervals(),
@@ -230,8 +234,9 @@ export function rejoin(
   truncated(replica, known.begin)
 }
 
-function collects({ status }: Replica): boolean {
-  return status === 'VOTING' || status === 'RECOVERING'
+/** Whether its disk may hold anything of the log. */
+export function collects({ status }: Replica): boolean {
+  return status === 'VOTING' || status === 'RECOVERING' || status === 'RETURNING'
 }
 
 function keep(replica: Replica, position: number, record: OpenRecord): void {

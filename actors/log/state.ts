@@ -15,6 +15,10 @@ export const timing = {
   fillRetryMs: [100, 200],
   recoverAttemptMs: 10_000,
   recoverRetryMs: [500, 1_000],
+  /** Until a voter that returns asks those again that have not answered. */
+  returnAttemptMs: 1_000,
+  /** How often the replicas are told how far the others have voted, if that has changed. */
+  tellMs: 1_000,
   /** Until the writer gives up a batch that no quorum has taken. */
   writeMs: 20_000,
   writeRetryMs: [100, 200],

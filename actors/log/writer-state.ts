@@ -1,6 +1,6 @@
 /** What a writer holds, and how its reign ends. */
 import { type Failure, failure } from '../../protocol/errors.ts'
-import { type Body, Demoted, type Lease, Release } from '../../protocol/log.ts'
+import { type Body, Demoted, type Lease, Release, type Votes } from '../../protocol/log.ts'
 import type { Context, Pid, ReplyTo } from '../../src/runtime/index.ts'
 import * as coordinators from './coordinator.ts'
 import { type LogArgs, replicaOf } from './state.ts'
@@ -29,6 +29,10 @@ export interface WriterState {
   /** Who waits for which position. */
   readonly held: Map<number, Pending>
   pendingBytes: number
+  /** How far the replicas have voted, as they said to this writer. */
+  votes: Votes
+  /** They will be told before long. */
+  telling: boolean
 }
 
 export function newWriter(args: LogArgs): WriterState {
@@ -44,6 +48,8 @@ export function newWriter(args: LogArgs): WriterState {
     queue: [],
     held: new Map(),
     pendingBytes: 0,
+    votes: {},
+    telling: false,
   }
 }
 

@@ -55,6 +55,17 @@ class StoreImage {
     return this.#stale !== undefined
   }
 
+  /** The same contents, in a store that nobody has open. */
+  copy(): StoreImage {
+    const copy = new StoreImage()
+    for (const key of this.#keys) {
+      copy.#keys.push(key)
+      copy.#values.set(key, this.#values.get(key)!)
+    }
+    copy.changes = this.changes
+    return copy
+  }
+
   entries(): ReadonlyMap<string, Uint8Array> {
     return this.#values
   }
@@ -171,10 +182,21 @@ export interface MemoryStorage extends Storage {
   readonly staleReads: number
   /** The disk is replaced by an empty one. Nothing may be open. */
   wipe(): void
+  /** Copies what is durable now. */
+  backup(): Backup
   /** What is durable in the store at `path`, whoever has it open; not to be changed. */
   contents(path: string): ReadonlyMap<string, Uint8Array>
   /** How often that has changed since the disk was empty: as long as it is equal, so are the contents. */
   changes(path: string): number
+}
+
+/** A copy of a disk's stores. */
+export interface Backup {
+  /** As `MemoryStorage.changes`, when it was made. */
+  changes(path: string): number
+  contents(path: string): ReadonlyMap<string, Uint8Array>
+  /** Sets the disk back to it. Nothing may be open. */
+  restore(): void
 }
 
 /** Stores by path, in memory; they live as long as this object, across `crash`. */
@@ -189,6 +211,11 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
     const image = images.get(path) ?? new StoreImage()
     images.set(path, image)
     return image
+  }
+
+  function requireClosed(): void {
+    if ([...images.values()].some(({ held }) => held))
+      throw new Error('a store that is open cannot be replaced')
   }
 
   return {
@@ -230,9 +257,24 @@ export function memoryStorage(options: MemoryStorageOptions): MemoryStorage {
       return [...images.values()].reduce((sum, image) => sum + image.staleReads, 0)
     },
     wipe() {
-      if ([...images.values()].some(({ held }) => held))
-        throw new Error('a store that is open cannot be wiped')
+      requireClosed()
       images.clear()
+    },
+    backup() {
+      const copies = new Map([...images].map(([path, image]) => [path, image.copy()]))
+      return {
+        changes: (path) => copies.get(path)?.changes ?? 0,
+        contents: (path) => copies.get(path)?.entries() ?? new Map(),
+        restore() {
+          requireClosed()
+          for (const [path, image] of images) {
+            const copy = copies.get(path)?.copy() ?? new StoreImage()
+            copy.changes = image.changes + 1
+            copy.staleReads = image.staleReads
+            images.set(path, copy)
+          }
+        },
+      }
     },
     contents: (path) => imageAt(path).entries(),
     changes: (path) => imageAt(path).changes,

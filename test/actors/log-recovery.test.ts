@@ -113,6 +113,54 @@ for (const [damage, of] of damages) {
   })
 }
 
+test('a replica whose disk was set back to an older copy says so, and is filled again', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  const items = numbered(10)
+  await appendAll(c, probe, 'a', epoch, items.slice(0, 5))
+  const copy = c.w.ports('c').storage.backup()
+  await appendAll(c, probe, 'a', epoch, items.slice(5))
+  await c.w.advance(2_000)
+  // Even those that were started again since remember what they heard of its votes.
+  for (const name of c.names) await c.crash(name)
+  copy.restore()
+  for (const name of c.names) await c.start(name)
+  await c.untilStatus('c', 'VOTING')
+  const [said] = c.w.troubles('c')
+  assert.match(
+    String(said?.fields.reason),
+    /the disk is an older copy: .* and the end 5, .* and 10/,
+  )
+  assert.is(generationOf(c, 'c'), 1, 'it votes as one with a new disk')
+  assert.equal(await contents(c, 'c'), items)
+  await c.w.stop()
+})
+
+test('a replica that returns does not vote before others have told what they heard of its votes', async () => {
+  const c = await cluster(3)
+  const probe = await c.probe('a')
+  const epoch = await elect(c, probe, 'a')
+  await append(probe, 'a', epoch, 'x')
+  const copy = c.w.ports('c').storage.backup()
+  await append(probe, 'a', epoch, 'y')
+  await c.w.advance(2_000)
+  await c.crash('c')
+  copy.restore()
+  // One of the two that know of its votes is not there, and the other cannot be heard.
+  await c.crash('b')
+  const cut = c.w.broker.isolate('c')
+  await c.start('c')
+  await c.w.advance(60_000)
+  assert.is((await c.positions('c')).status, 'RETURNING')
+  const alone = await c.probe('c')
+  const ignored = await alone.ask(pid('log', 'c'), PromiseRequest, { proposal: 1_000 })
+  assert.equal(ignored, { ok: true, value: { type: 'IGNORED' } })
+  cut.remove()
+  await c.untilStatus('c', 'CORRUPT')
+  await c.w.stop()
+})
+
 for (const when of ['at its start', 'while it runs'] as const) {
   test(`a replica that reads what it had replaced ${when} says so, and is filled again`, async () => {
     for (let seed = 0; seed < 10; seed++) {

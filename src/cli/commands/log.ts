@@ -57,8 +57,9 @@ const status = command({
   section: 'log_status',
   summary: 'Show every replica: whether it votes, what it has learned, whom it is leased to.',
   about:
-    'A replica that is not VOTING takes part in no decision: RECOVERING ones catch up first, EMPTY ones wait\n' +
-    'for a quorum of voters or, in a new log, for all replicas. Nodes that are down are not shown.',
+    'A replica that is not VOTING takes part in no decision: RECOVERING ones catch up first, RETURNING ones wait\n' +
+    'for the others, EMPTY ones for a quorum of voters or, in a new log, for all replicas. Nodes that are down\n' +
+    'are not shown.',
   examples: [
     ['meseta log status', 'the log of the masters'],
     ['meseta log status --watch', 'again every two seconds'],

@@ -4,6 +4,7 @@ import { newFill, onPromise, onWrite } from '../../../actors/log/fill.ts'
 import { ensembleOf, Tally } from '../../../actors/log/quorum.ts'
 import { decide, type Survey } from '../../../actors/log/recovery.ts'
 import * as replicas from '../../../actors/log/replica.ts'
+import { hear, heardOf, isBehind } from '../../../actors/log/voted.ts'
 import type { Body, RecoverReply } from '../../../protocol/log.ts'
 import { assert, suite } from '../../support/suite.ts'
 
@@ -270,7 +271,47 @@ test('it catches up with what a quorum tells that knows of its new disk (§8)', 
     end: 12,
     promised: 7,
     generations: { a: 3, b: 1 },
+    votes: {},
   })
+})
+
+test('a disk from before it got its vote is announced as a new one (§8)', () => {
+  const answers = (end: number) => {
+    const voted = { a: { generation: 3, promised: 0, end } }
+    const told = voting({ generations: { a: 3 }, votes: voted })
+    return { b: told, c: told }
+  }
+  assert.is(decide(survey('RECOVERING', answers(0), { generation: 3 })).type, 'CATCH_UP')
+  assert.equal(decide(survey('RECOVERING', answers(1), { generation: 3 })), {
+    type: 'ANNOUNCE',
+    generation: 4,
+  })
+})
+
+test('a replica is behind what was heard of it by its disk, its promise or its end', () => {
+  const own = { generation: 1, promised: 5, end: 9 }
+  const behind = (more: Partial<typeof own>) => isBehind(own, { ...own, ...more })
+  assert.not(behind({}))
+  assert.not(behind({ promised: 4, end: 8 }))
+  assert.not(behind({ generation: 0, promised: 50, end: 90 }), 'that disk is lost')
+  assert.ok(behind({ promised: 6, end: 8 }))
+  assert.ok(behind({ promised: 4, end: 10 }))
+  assert.ok(behind({ generation: 2, promised: 0, end: 0 }))
+})
+
+test('of what is heard of votes the latest is kept, and with a new disk they begin anew', () => {
+  const replica = replicas.emptyReplica('a', 'VOTING')
+  const heard = (generation: number, promised: number, end: number) =>
+    hear(replica, { b: { generation, promised, end } })
+  assert.ok(heard(0, 5, 2))
+  assert.ok(heard(0, 4, 3))
+  assert.equal(replica.votes, { b: { generation: 0, promised: 5, end: 3 } })
+  assert.not(heard(0, 5, 2), 'nothing new')
+  assert.ok(heard(1, 1, 0))
+  assert.not(heard(0, 9, 9), 'of a disk that is lost')
+  assert.equal(heardOf(replica, 'b'), { generation: 1, promised: 1, end: 0 })
+  replicas.noteGeneration(replica, 'b', 2)
+  assert.equal(heardOf(replica, 'b'), { generation: 2, promised: 0, end: 0 })
 })
 
 test.run()

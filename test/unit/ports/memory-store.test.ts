@@ -204,6 +204,36 @@ test('where a bit is flipped no read finds what stood there before', async () =>
   assert.not(storage.readStale('/log', stream(1, 'stale')), 'it may be what is to stand there')
 })
 
+test('a disk is set back to the copy that was made of it, as often as one wants', async () => {
+  const clock = virtualClock()
+  const storage = memoryStorage({ clock })
+  const store = await storage.open('/log')
+  const put = async (key: string, value: string) => {
+    const stored = store.commit([{ type: 'put', key, value: bytes(value) }])
+    await clock.settle()
+    await stored
+  }
+  await put('a', 'x')
+  const backup = storage.backup()
+  const before = storage.changes('/log')
+  assert.is(backup.changes('/log'), before)
+  await put('a', 'y')
+  await put('b', 'z')
+  assert.throws(() => backup.restore(), /is open/)
+  storage.crash()
+  for (let times = 1; times <= 2; times++) {
+    backup.restore()
+    assert.is(text(storage.contents('/log').get('a')!), 'x')
+    assert.is(storage.contents('/log').size, 1)
+    assert.ok(storage.changes('/log') > before + 1, 'it counts as changed')
+    const again = await storage.open('/log')
+    const stored = again.commit([{ type: 'delete', key: 'a' }])
+    await clock.settle()
+    await stored
+    storage.crash()
+  }
+})
+
 test('a full commit queue refuses what does not fit and keeps the rest', async () => {
   let open = (): void => undefined
   const gate = new Promise<void>((resolve) => {
