@@ -4,6 +4,7 @@ import type { Clock, Random } from '../../src/runtime/ports.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
 import type { SimulatedHost } from './host.ts'
+import { setBack } from './old-copies.ts'
 import { type Fault, type HostFault, theLeader } from './plan.ts'
 import { agentIdOf, agentStore, isServing, leaderOf } from './views.ts'
 
@@ -77,6 +78,14 @@ function strike(
       cluster.operators.lose(agentIdOf(host))
       host.wipe()
       return revive
+    case 'restore': {
+      const backup = host.storage.backup()
+      return () => {
+        host.crash()
+        setBack(cluster, host, backup)
+        revive()
+      }
+    }
     case 'pause':
       host.clock.pause()
       return () => host.clock.resume()

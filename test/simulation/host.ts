@@ -15,7 +15,7 @@ import { memoryProcesses } from '../../src/runtime/ports/memory-processes.ts'
 import type { Clock, Log, Ports } from '../../src/runtime/ports.ts'
 import type { SupervisorOptions } from '../../src/runtime/supervisor.ts'
 import { memoryDisk } from '../../src/storage/memory-disk.ts'
-import { memoryStorage } from '../../src/storage/memory-store.ts'
+import { type Backup, memoryStorage } from '../../src/storage/memory-store.ts'
 import type { MemoryBroker } from '../../src/transport/memory.ts'
 import { type HostClock, hostClock } from './host-clock.ts'
 import { type HostPower, hostTransport } from './host-transport.ts'
@@ -159,6 +159,13 @@ export class SimulatedHost {
     this.crash()
     this.disk.wipe()
     this.storage.wipe()
+    this.disks++
+  }
+
+  /** The power fails, and the machine comes back with a disk as it was once. */
+  restore(backup: Backup): void {
+    this.crash()
+    backup.restore()
     this.disks++
   }
 

@@ -1,7 +1,7 @@
 /** What the disk of a replica holds (actors/log/records.ts), as far as it is what was written. */
 import { recordKey, type StoredRecord } from '../../actors/log/records.ts'
 import { unpack } from '../../protocol/codec.ts'
-import type { Generations, Status } from '../../protocol/log.ts'
+import type { Generations, Status, Votes } from '../../protocol/log.ts'
 import { unseal } from '../../src/storage/sealed-store.ts'
 
 export type Contents = ReadonlyMap<string, Uint8Array>
@@ -10,6 +10,7 @@ export interface StoredMetadata {
   readonly status: Status
   readonly promised: number
   readonly generations: Generations
+  readonly votes: Votes
 }
 interface StoredProgress {
   readonly begin: number

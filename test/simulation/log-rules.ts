@@ -1,11 +1,15 @@
 /** The replicated log, judged by the disks of all replicas, dead ones too (replicated-log.md §13). */
 import { crc32 } from 'node:zlib'
 import { recordKey, type StoredRecord } from '../../actors/log/records.ts'
+import type { Replica } from '../../actors/log/replica.ts'
+import type { ReplicaState } from '../../actors/log/state.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { Body } from '../../protocol/log.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
+import type { SimulatedHost } from './host.ts'
 import { type Contents, readMetadata, readProgress, readRecord } from './log-disk.ts'
+import { stateOf } from './views.ts'
 
 /** What was seen of one disk of a replica. */
 interface Disk {
@@ -38,6 +42,8 @@ export class LogHistory {
   readonly #answered = new Set<number>()
   #confirmed = -1
   #confirmedBefore = -1
+  /** Disks that were set back to an old copy, and the generation of that. */
+  readonly #old = new Map<string, number>()
   /** What disks without a vote must have learned when they get one. */
   readonly #behind = new Map<string, number>()
 
@@ -85,6 +91,20 @@ export class LogHistory {
     return true
   }
 
+  /** A disk is an old copy, and others know that: its replica must say so, and votes only when it is filled again. */
+  setBack(replica: string, generation: number): void {
+    this.#old.set(replica, generation)
+  }
+
+  /**
+   * A replica runs on a disk.
+   * @throws Violation L3
+   */
+  runs(replica: string, { node, status, generations }: Replica): void {
+    if (status === 'VOTING' && this.#isOld(replica, generations[node]))
+      throw new Violation('L3', `${replica} votes, and that is an old copy`)
+  }
+
   /**
    * Looks at what is durable on one disk of a replica, whose node is the first word of its name.
    * @throws Violation L1 (§13.1), L2 (§13.2, 7), L3 (§13.3), L4 (§13.4), L9 (§13.9), L10 (§13.10),
@@ -94,6 +114,8 @@ export class LogHistory {
     const metadata = readMetadata(contents)
     // Changed on the disk: a replica that has read it before may go on, and write it anew.
     if (metadata === undefined && contents.has('metadata')) return
+    const [node = ''] = replica.split(' ')
+    if (metadata?.status === 'VOTING' && this.#isOld(replica, metadata.generations[node])) return
     // What it promised was lost with the disk that held it; the others know not to count on it.
     if (metadata?.status !== 'VOTING') {
       this.#disks.delete(replica)
@@ -101,7 +123,6 @@ export class LogHistory {
       if (!this.#behind.has(replica)) this.#behind.set(replica, this.#confirmedBefore)
     } else this.#votes(replica, contents)
     if (metadata === undefined || metadata.status === 'CORRUPT') return
-    const [node = ''] = replica.split(' ')
     const seen = this.#diskOf(replica, metadata.generations[node] ?? 0)
     if (metadata.promised < seen.promised)
       throw new Violation('L3', `${replica} promised ${seen.promised}, now ${metadata.promised}`)
@@ -125,6 +146,10 @@ export class LogHistory {
   /** All replicas have been looked at. */
   turn(): void {
     this.#confirmedBefore = this.#confirmed
+  }
+
+  #isOld(replica: string, generation = 0): boolean {
+    return generation <= (this.#old.get(replica) ?? -1)
   }
 
   /** It has a vote: if it had none before, it has learned all that was answered until then. */
@@ -220,11 +245,19 @@ export function logsOf(cluster: Cluster): Record<LogId, LogHistory> {
   return seen
 }
 
+/** The name of a master's disk in the history of a log. */
+export function diskOf({ name, disks }: Pick<SimulatedHost, 'name' | 'disks'>): string {
+  return `${name} on disk ${disks}`
+}
+
 export function checkLogs(cluster: Cluster): void {
   for (const [id, history] of Object.entries(logsOf(cluster))) {
     const path = logPaths[id as LogId]
-    for (const { name, disks, storage } of cluster.masters) {
-      const replica = `${name} on disk ${disks}`
+    for (const host of cluster.masters) {
+      const { storage } = host
+      const replica = diskOf(host)
+      const state = stateOf<ReplicaState>(host, id)
+      if (state !== undefined) history.runs(replica, state.replica)
       if (history.isNew(replica, storage.changes(path)))
         history.look(replica, storage.contents(path))
     }

@@ -71,7 +71,7 @@ export interface Weather {
  *   those that it gets (`in`), and come in order; `disconnect`: the broker refuses it.
  * - `storage`: a write to its store fails, or a read; `full`: no write finds room; `stall`: writes do not return.
  * - `corrupt`: a bit of its store is flipped; `stale`: a value is read as it was before, once.
- * - `wipe`: it comes back on an empty disk.
+ * - `wipe`: it comes back on an empty disk; `restore`: after so long, on the copy that was made of it.
  * - `signal`: one of its tasks is killed.
  */
 export const hostFaults = [
@@ -90,6 +90,7 @@ export const hostFaults = [
   'corrupt',
   'stale',
   'wipe',
+  'restore',
   'signal',
 ] as const
 export type HostFault = (typeof hostFaults)[number]

@@ -1,5 +1,6 @@
 /** Each rule that is kept in a history of its own lets good histories pass and names what is wrong with bad ones. */
 import { recordKey } from '../../actors/log/records.ts'
+import { emptyReplica } from '../../actors/log/replica.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { Registry, RegistryOperation } from '../../protocol/registrar.ts'
 import type { Offer, Resource, Task, TaskStatus } from '../../protocol/v1/index.ts'
@@ -544,6 +545,26 @@ test('a replica gets a vote with all that was answered before', () => {
   assert.is(
     broken(() => partly.look('a', disk(6, { 0: x }))),
     'L11',
+  )
+})
+
+test('a replica on an old copy of its disk votes only when it is filled again', () => {
+  const x = { promised: 0, learned: true, body: append('x') }
+  const history = new LogHistory()
+  history.asked(append('x').data)
+  history.confirmed('w', 5, 0, append('x').data)
+  history.turn()
+  history.setBack('a', 0)
+  const runs = (status: Answered['status'], generations: Record<string, number> = {}) =>
+    broken(() => history.runs('a', { ...emptyReplica('a', status), generations }))
+  history.look('a', disk(4, {}))
+  assert.is(runs('RETURNING'), undefined)
+  assert.is(runs('VOTING'), 'L3')
+  assert.is(runs('VOTING', { a: 1 }), undefined)
+  history.look('a', disk(5, { 0: x }, 'VOTING', { a: 1 }))
+  assert.is(
+    broken(() => history.look('a', disk(4, { 0: x }, 'VOTING', { a: 1 }))),
+    'L3',
   )
 })
 

@@ -283,7 +283,7 @@ function meter({ broker, clock }: Cluster): () => number {
 }
 
 /** Faults that are the end of a process. */
-const endsProcess: ReadonlySet<string> = new Set(['kill', 'crash', 'loop', 'wipe'])
+const endsProcess: ReadonlySet<string> = new Set(['kill', 'crash', 'loop', 'wipe', 'restore'])
 
 function missingOffers(cluster: Cluster): string | undefined {
   const leader = leaderOf(cluster)

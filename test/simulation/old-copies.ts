@@ -1,0 +1,43 @@
+/** Disks of replicas that somebody sets back to an old copy (simulation.md §5). */
+import { positionOf } from '../../actors/log/records.ts'
+import { heardOf, isBehind } from '../../actors/log/voted.ts'
+import type { Voted } from '../../protocol/log.ts'
+import type { Backup } from '../../src/storage/memory-store.ts'
+import type { Cluster } from './cluster.ts'
+import type { SimulatedHost } from './host.ts'
+import { type Contents, readMetadata, readProgress } from './log-disk.ts'
+import { diskOf, type LogId, logPaths, logsOf } from './log-rules.ts'
+
+/**
+ * Sets a disk back if that must be noticed: the disks of all other replicas hold that this one has voted since
+ * the copy was made (actors/log/voted.ts). Otherwise it stays as it is.
+ */
+export function setBack(cluster: Cluster, host: SimulatedHost, backup: Backup): void {
+  const { name, storage } = host
+  const changed = (Object.keys(logPaths) as LogId[]).filter(
+    (id) => backup.changes(logPaths[id]) !== storage.changes(logPaths[id]),
+  )
+  const copies = changed.map((id) => [id, votesOn(name, backup.contents(logPaths[id]))] as const)
+  const others = cluster.masters.filter((other) => other !== host)
+  const isKnown = copies.every(([id, copy]) =>
+    others.every((other) => {
+      const metadata = readMetadata(other.storage.contents(logPaths[id]))
+      return copy && metadata && isBehind(copy, heardOf(metadata, name))
+    }),
+  )
+  if (changed.length === 0 || !isKnown) return
+  cluster.mark('a disk is set back to an old copy')
+  host.restore(backup)
+  for (const [id, copy] of copies) {
+    if (copy !== undefined) logsOf(cluster)[id].setBack(diskOf(host), copy.generation)
+  }
+}
+
+/** What the replica of a node knows of its own votes that finds this on its disk. */
+function votesOn(node: string, contents: Contents): Voted | undefined {
+  const metadata = readMetadata(contents)
+  if (metadata === undefined) return undefined
+  const positions = [...contents.keys()].flatMap((key) => positionOf(key) ?? [])
+  const end = Math.max(0, readProgress(contents).begin - 1, ...positions)
+  return { generation: metadata.generations[node] ?? 0, promised: metadata.promised, end }
+}
