@@ -6,8 +6,9 @@
  *
  * The rules: SUBSCRIBE first; keep every task until an update of it is acknowledged, and every update
  * until it is acknowledged; when the agent says `subscribed: false`, and when the broker was away, SUBSCRIBE
- * again with both, until SUBSCRIBED comes. A task that comes before that is not started: the agent takes it
- * for lost, as SUBSCRIBE did not name it.
+ * again with both, until SUBSCRIBED comes. A task that comes before that is not started: the agent may take it
+ * for lost, as SUBSCRIBE did not name it. SUBSCRIBE repeats the `mark` of the last event that came, so that the
+ * agent knows which tasks it could name.
  */
 import { randomBytes } from 'node:crypto'
 import { pack, unpack } from 'msgpackr'
@@ -30,13 +31,14 @@ interface Status {
   readonly uuid: Uint8Array
   readonly source: 'SOURCE_EXECUTOR'
 }
-type Event =
+type Event = { mark?: string } & (
   | { type: 'SUBSCRIBED' | 'SHUTDOWN' | 'MESSAGE' | 'ERROR' }
   | { type: 'LAUNCH'; launch: { task: Task } }
   | { type: 'LAUNCH_GROUP'; launch_group: { task_group: { tasks: Task[] } } }
   | { type: 'KILL'; kill: { task_id: Task['task_id'] } }
   | { type: 'ACKNOWLEDGED'; acknowledged: { task_id: Task['task_id']; uuid: Uint8Array } }
   | { type: 'HEARTBEAT'; subscribed?: boolean }
+)
 
 const nats = await connect({ servers: env.MESETA_NATS_URL ?? '', maxReconnectAttempts: -1 })
 const running = new Map<string, NodeJS.Timeout>()
@@ -47,6 +49,8 @@ const call = (body: object) => nats.publish(callSubject, pack({ ...ids, ...body 
 /** Whether what the agent knows of this executor is what it said last. */
 let subscribed = false
 let timer: NodeJS.Timeout | undefined
+/** That of the last event. */
+let mark: string | undefined
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 function subscribe(): void {
@@ -57,7 +61,11 @@ function subscribe(): void {
   const tasks = [...unacknowledgedTasks.values()]
   call({
     type: 'SUBSCRIBE',
-    subscribe: { unacknowledged_tasks: tasks, unacknowledged_updates: updates },
+    subscribe: {
+      unacknowledged_tasks: tasks,
+      unacknowledged_updates: updates,
+      ...(mark !== undefined && { mark }),
+    },
   })
 }
 
@@ -100,6 +108,7 @@ subscribe()
 void watchBroker()
 for await (const message of events) {
   const event = unpack(message.data) as Event
+  mark = event.mark
   if (event.type === 'SUBSCRIBED') {
     subscribed = true
     clearTimeout(timer)

@@ -23,6 +23,11 @@ export const ExecutorSubscribed = message(
     ...executor,
     unacknowledged_tasks: Type.Array(TaskInfo),
     unacknowledged_updates: Type.Array(TaskStatus),
+    /**
+     * So many of the launches that this life of the actor was given had come to the program, or were lost,
+     * when it called. Absent if it had heard nothing of this life.
+     */
+    launches_seen: Type.Optional(Type.Integer()),
   }),
 )
 

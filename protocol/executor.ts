@@ -37,6 +37,13 @@ function call<const Name extends string, Fields extends TProperties>(
 
 const update = Type.Object({ status: TaskStatus })
 
+/** Ours, and opaque to programs. */
+const Mark = Type.String({
+  description:
+    'How far the agent had come when it sent an event. SUBSCRIBE repeats the mark of the last event that ' +
+    'the executor received, and has none if it received none.',
+})
+
 export const SubscribeCall = call(
   'SUBSCRIBE',
   'Registers an executor, or registers it again with all that its agent has not acknowledged.',
@@ -44,6 +51,11 @@ export const SubscribeCall = call(
     subscribe: Type.Object({
       unacknowledged_tasks: Type.Optional(Type.Array(TaskInfo)),
       unacknowledged_updates: Type.Optional(Type.Array(update)),
+      /**
+       * That of the last event that came: it tells of which tasks this call may be silent because they came
+       * later. Without it no task is taken for lost.
+       */
+      mark: Type.Optional(Mark),
     }),
   },
 )
@@ -118,7 +130,17 @@ function checkStatusProblem(check: CheckStatusInfo): string | undefined {
 
 // --- Events ---
 
-export const SubscribedEvent = member('SUBSCRIBED', 'The executor is registered from now on.', {
+const marked = { mark: Type.Optional(Mark) }
+
+function event<const Name extends string, Fields extends TProperties>(
+  name: Name,
+  doc: string,
+  fields: Fields,
+): Member<Name, typeof marked & Fields, undefined> {
+  return member(name, doc, { ...marked, ...fields })
+}
+
+export const SubscribedEvent = event('SUBSCRIBED', 'The executor is registered from now on.', {
   subscribed: Type.Object({
     executor_info: ExecutorInfo,
     framework_info: FrameworkInfo,
@@ -127,39 +149,39 @@ export const SubscribedEvent = member('SUBSCRIBED', 'The executor is registered 
   }),
 })
 
-export const LaunchEvent = member('LAUNCH', 'Start this task.', {
+export const LaunchEvent = event('LAUNCH', 'Start this task.', {
   launch: Type.Object({ task: TaskInfo }),
 })
 
-export const LaunchGroupEvent = member('LAUNCH_GROUP', 'Start these tasks together.', {
+export const LaunchGroupEvent = event('LAUNCH_GROUP', 'Start these tasks together.', {
   launch_group: Type.Object({ task_group: TaskGroupInfo }),
 })
 
-export const KillEvent = member('KILL', 'Kill this task.', {
+export const KillEvent = event('KILL', 'Kill this task.', {
   kill: Type.Object({ task_id: TaskId, kill_policy: Type.Optional(KillPolicy) }),
 })
 
-export const AcknowledgedEvent = member(
+export const AcknowledgedEvent = event(
   'ACKNOWLEDGED',
   'The agent has durably taken this update (which does not mean that the framework has).',
   { acknowledged: Type.Object({ task_id: TaskId, uuid: Bytes }) },
 )
 
-export const MessageEvent = member('MESSAGE', 'Data from the framework, at most once.', {
+export const MessageEvent = event('MESSAGE', 'Data from the framework, at most once.', {
   message: Type.Object({ data: Bytes }),
 })
 
-export const ShutdownEvent = member(
+export const ShutdownEvent = event(
   'SHUTDOWN',
   'End all tasks and exit; after a grace period the container is destroyed.',
   {},
 )
 
-export const ErrorEvent = member('ERROR', 'Nothing can be done any more: exit.', {
+export const ErrorEvent = event('ERROR', 'Nothing can be done any more: exit.', {
   error: Type.Object({ message: Type.String() }),
 })
 
-export const HeartbeatEvent = member(
+export const HeartbeatEvent = event(
   'HEARTBEAT',
   'The agent is there; it learns by this whether the executor still listens.',
   {

@@ -141,8 +141,7 @@ function subscribed(
   }
   executor.phase = 'running'
   for (const status of body.unacknowledged_updates) reported(state, executor, status, cx)
-  const there = new Set(body.unacknowledged_tasks.map(({ task_id }) => task_id.value))
-  dropLost(state, executor, there, cx)
+  dropLost(state, executor, body, cx)
   recoveredOne(state, cx)
   if (!executor.used && !hasWork(executor)) {
     end(executor, cx)
@@ -175,21 +174,22 @@ export function deliver(state: AgentState, executor: Executor, cx: Context): voi
   for (const task of executor.tasks.values()) {
     if (task.phase !== 'queued') continue
     if (!executor.used) use(state, executor, cx)
+    const launch = ++executor.launches
     if (task.group === undefined) {
-      sent(task, cx)
+      sent(task, launch)
       event(executor, { type: 'LAUNCH', launch: { task: task.info } }, cx)
       continue
     }
     const members = task.group.flatMap((id) => executor.tasks.get(id) ?? [])
-    for (const member of members) sent(member, cx)
+    for (const member of members) sent(member, launch)
     const tasks = members.map(({ info }) => info)
     event(executor, { type: 'LAUNCH_GROUP', launch_group: { task_group: { tasks } } }, cx)
   }
 }
 
-function sent(task: AgentTask, cx: Context): void {
+function sent(task: AgentTask, launch: number): void {
   task.phase = 'launched'
-  task.sentMs = cx.monotonic()
+  task.launch = launch
 }
 
 /** From now on it is not ended for having nothing to do, not even by the agent's next life. */

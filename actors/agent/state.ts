@@ -38,8 +38,8 @@ export interface AgentTask {
   /** Ids of its whole group, in order; absent if it stands alone. */
   readonly group: readonly string[] | undefined
   phase: TaskPhase
-  /** Monotonic time at which this life of the agent sent it to its executor; absent if another did. */
-  sentMs: number | undefined
+  /** With which launch of its executor it was sent (`Executor.launches`); absent if by a former life. */
+  launch: number | undefined
   /** The latest; may be ahead of what the scheduler was told. */
   state: TaskState
   /** The latest status of each run of equal states. */
@@ -63,6 +63,8 @@ export interface Executor {
   pid: Pid | undefined
   /** Whether a task was ever given to it. */
   used: boolean
+  /** LAUNCH and LAUNCH_GROUP events that this life of the agent sent it. */
+  launches: number
   /** It has to give back what it borrowed. */
   preempted: boolean
   /** Not completed ones, in the order of arrival. */
@@ -215,6 +217,7 @@ export function addExecutor(
     phase: 'registering',
     pid: undefined,
     used: command,
+    launches: 0,
     preempted: false,
     tasks: new Map(),
   }
@@ -233,7 +236,7 @@ export function addTask(
     executor,
     group,
     phase: 'pending',
-    sentMs: undefined,
+    launch: undefined,
     state: 'TASK_STAGING',
     statuses: [],
     applied: new Set(),

@@ -34,6 +34,8 @@ export interface CustomState {
   readonly container: Container
   /** That of its last call: it is answered in kind. */
   format: Format
+  /** LAUNCH and LAUNCH_GROUP events that this life has published. */
+  launches: number
   subscribed: boolean
   /** False once the broker said that nobody listens to its events. */
   listening: boolean
@@ -49,6 +51,7 @@ export function newCustomState(args: CustomArgs): CustomState {
     args,
     container: newContainer(args.run),
     format: 'msgpack',
+    launches: 0,
     subscribed: false,
     listening: false,
     forceMs: Number.POSITIVE_INFINITY,

@@ -197,11 +197,13 @@ function subscribe(state: CustomState, call: api.CallOf<'SUBSCRIBE'>, cx: Contex
     return
   }
   state.subscribed = true
-  const { unacknowledged_tasks = [], unacknowledged_updates = [] } = call.subscribe
+  const { unacknowledged_tasks = [], unacknowledged_updates = [], mark } = call.subscribe
+  const launches_seen = launchesSeen(mark, cx)
   const body: Payload<typeof ExecutorSubscribed> = {
     ...idsOf(state),
     unacknowledged_tasks,
     unacknowledged_updates: unacknowledged_updates.map(({ status }) => status),
+    ...(launches_seen !== undefined && { launches_seen }),
   }
   cx.raise({ type: 'SUBSCRIBED' })
   cx.send(state.args.owner, ExecutorSubscribed, body)
@@ -209,9 +211,35 @@ function subscribe(state: CustomState, call: api.CallOf<'SUBSCRIBE'>, cx: Contex
 
 // ---- events
 
-function publish(state: CustomState, event: api.Event, cx: Context): void {
+function publish(
+  state: CustomState,
+  event: api.Event,
+  cx: Context,
+  options?: { readonly reply: string },
+): void {
+  if (event.type === 'LAUNCH' || event.type === 'LAUNCH_GROUP') state.launches++
   const subject = subjects(cx.cluster).executorEvent(addressOf(state))
-  cx.publish(subject, encode(event, state.format))
+  cx.publish(
+    subject,
+    encode({ ...event, mark: `${lifeOf(cx)}${state.launches}` }, state.format),
+    options,
+  )
+}
+
+/** Begins the marks of this life of the actor; after it they count the launches that it has published. */
+function lifeOf({ self }: Context): string {
+  return `${self} `
+}
+
+/**
+ * How many launches of this life precede the event with that mark. The broker keeps the order of what one
+ * actor publishes: those that have not come before the event are lost.
+ */
+function launchesSeen(mark: string | undefined, cx: Context): number | undefined {
+  const life = lifeOf(cx)
+  if (!mark?.startsWith(life)) return undefined
+  const launches = Number(mark.slice(life.length))
+  return Number.isSafeInteger(launches) ? launches : undefined
 }
 
 function registered(state: CustomState, cx: Context): void {
@@ -222,9 +250,8 @@ function registered(state: CustomState, cx: Context): void {
     state.listening = false
     cx.log('warn', 'an executor does not listen', { executor: state.args.place.executor_id })
   })
-  const subject = subjects(cx.cluster).executorEvent(addressOf(state))
   const beat = () => {
-    cx.publish(subject, encode({ type: 'HEARTBEAT' }, state.format), { reply: inbox })
+    publish(state, { type: 'HEARTBEAT' }, cx, { reply: inbox })
     cx.after('heartbeat', state.args.heartbeatMs, beat)
   }
   cx.after('heartbeat', state.args.heartbeatMs, beat)

@@ -239,6 +239,23 @@ test('a task that did not reach its executor is dropped when that one is back', 
   await lab.world.stop()
 })
 
+test('a SUBSCRIBE to the agent before it was restarted drops nothing', async () => {
+  const lab = await AgentLab.start()
+  const { program, task } = await withProgram(lab)
+  const { mark } = program
+  await lab.world.crash(lab.agent)
+  await lab.boot()
+  await program.publish({ type: 'SUBSCRIBE', subscribe: { mark } })
+  await lab.world.advance(4000)
+  assert.equal(lab.outcome('t1'), [])
+  program.take()
+  await lab.world.until(() => program.events.some(({ type }) => type === 'HEARTBEAT'), 5000)
+  await program.subscribe([task])
+  await program.update('t1', 'TASK_RUNNING')
+  assert.is(lab.master.lastStatus('t1')?.state, 'TASK_RUNNING')
+  await lab.world.stop()
+})
+
 test('one that does not come back in time is destroyed, and its tasks are gone', async () => {
   const lab = await AgentLab.start({ executor_reregistration_timeout_ms: 2000 })
   const { program } = await withProgram(lab)

@@ -247,6 +247,52 @@ test('of a SUBSCRIBE that came twice, the second takes nothing for lost that the
   await lab.world.stop()
 })
 
+test('a SUBSCRIBE that was held takes nothing for lost that came after it was made', async () => {
+  const { lab, program } = await launched()
+  await program.publish({ type: 'SUBSCRIBE', subscribe: {} })
+  await lab.world.advance(1000)
+  const { mark } = program
+  await lab.run([executorTask('t2', executor)], { executor, launch_executor: false })
+  const second = [executorTask('g1', executor), executorTask('g2', executor)]
+  await lab.run(second, { executor, launch_executor: false, group: true })
+  assert.equal(program.take(), ['SUBSCRIBED', 'LAUNCH t1', 'LAUNCH t2', 'LAUNCH_GROUP g1 g2'])
+  await lab.world.advance(60_000)
+  program.take()
+  // Made before any event came.
+  await program.publish({ type: 'SUBSCRIBE', subscribe: {} })
+  // Made when the first task was there, and the others were not.
+  const unacknowledged_tasks = [executorTask('t1', executor)]
+  await program.publish({ type: 'SUBSCRIBE', subscribe: { unacknowledged_tasks, mark } })
+  await lab.world.advance(1000)
+  assert.equal(program.take(), ['SUBSCRIBED', 'SUBSCRIBED'])
+  for (const task of ['t1', 't2', 'g1', 'g2']) assert.equal(lab.outcome(task), [])
+  await lab.world.stop()
+})
+
+test('what a SUBSCRIBE does not name although it was sent before its mark, is lost, groups too', async () => {
+  const { lab, program } = await subscribed()
+  const group = [executorTask('g1', executor), executorTask('g2', executor)]
+  await lab.run(group, { executor, launch_executor: false, group: true })
+  await lab.run([executorTask('t2', executor)], { executor, launch_executor: false })
+  assert.equal(program.take(), ['LAUNCH_GROUP g1 g2', 'LAUNCH t2'])
+  await program.subscribe([executorTask('t2', executor)])
+  for (const task of ['t1', 'g1', 'g2'])
+    assert.equal(lab.outcome(task), ['TASK_DROPPED', 'REASON_AGENT_RESTARTED'])
+  assert.equal(lab.outcome('t2'), [])
+  await lab.world.stop()
+})
+
+test('one that repeats no mark, or makes one up, loses nothing', async () => {
+  const { lab, program } = await subscribed()
+  const own = program.mark ?? ''
+  for (const mark of [undefined, '', ' ', '1', `other${own}`, `${own}x`, `${own}e99`]) {
+    const subscribe = mark === undefined ? {} : { mark }
+    assert.is(await program.call({ type: 'SUBSCRIBE', subscribe }), undefined)
+    assert.equal(lab.outcome('t1'), [], mark)
+  }
+  await lab.world.stop()
+})
+
 test('whether a task has reached it, it is asked again, until it says so or the task is dropped', async () => {
   const { lab, program } = await subscribed()
   await program.leave()

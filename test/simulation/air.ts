@@ -12,6 +12,9 @@ export const operatorsHost = 'operators'
 export const copyMsMax = 60_000
 const copyMs = [1, 20_000, copyMsMax]
 
+/** For how long an executor is not heard at the most, ms: longer than it waits for an answer. */
+const heldMsMax = 20_000
+
 /** What some hosts say to others is held until then. */
 interface Jam {
   readonly from: ReadonlySet<string>
@@ -26,6 +29,7 @@ export class Air {
   readonly #clock: Clock
   readonly #latencies: Draws
   readonly #flips: Draws
+  readonly #holds: Draws
   /** Until when messages from a host are held, those to one, and those of all, by monotonic time. */
   readonly #cloggedOut = new Map<string, number>()
   readonly #cloggedIn = new Map<string, number>()
@@ -40,6 +44,7 @@ export class Air {
     this.#clock = clock
     this.#latencies = new Draws(plan.seed, 'latency')
     this.#flips = new Draws(plan.seed, 'flip')
+    this.#holds = new Draws(plan.seed, 'hold')
   }
 
   /** How many messages the weather has lost, doubled, put out of turn, held back or changed. */
@@ -82,6 +87,19 @@ export class Air {
     for (const jam of this.#jams)
       if (jam.untilMs > untilMs && jam.from.has(from) && jam.to.has(to)) untilMs = jam.untilMs
     return untilMs
+  }
+
+  /**
+   * For how long what an executor says is held, beginning with SUBSCRIBE, while it hears all. Nothing else
+   * happens to messages of a host to itself alone.
+   */
+  heldMs(host: string): number {
+    const { held = 0 } = this.#plan.weather
+    if (!this.isBad || held === 0) return 0
+    const draw = this.#holds.of(host, host)
+    if (draw.next() >= held) return 0
+    this.#hits++
+    return draw.int(heldMsMax)
   }
 
   disturb(broker: MemoryBroker): void {

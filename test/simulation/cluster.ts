@@ -158,12 +158,13 @@ export function buildCluster(plan: Plan, print?: (line: string) => void): Cluste
     })
     const started = (task: string) => reporting(() => history.started(task, name))
     const draw = stream(plan.seed, 'executors', name)
+    const heldMs = () => air.heldMs(name)
     const transport = broker.transport(name)
     host.processes.script(
       () => true,
       ({ env }) =>
         mannersVariable in env
-          ? executorOf({ env, clock, transport, draw, started, mark })
+          ? executorOf({ env, clock, transport, draw, heldMs, started, mark })
           : behaviourOf(env, started),
     )
     return host

@@ -206,6 +206,7 @@ function drawWeather(draw: Random, pace: Pace): Weather {
     commitMs: perhaps(20),
     diskMs: perhaps(20),
     flip: rarely(0.001),
+    held: rarely(0.5),
   }
 }
 

@@ -28,6 +28,8 @@ export interface ExecutorOptions {
   readonly clock: Clock
   readonly transport: Transport
   readonly draw: Random
+  /** For how long a SUBSCRIBE is held on its way to the broker, and what it says after it; asked each time. */
+  readonly heldMs: () => number
   /** Told of each task that it begins. */
   readonly started: (task: string) => void
   readonly mark: (situation: string) => void
@@ -35,6 +37,7 @@ export interface ExecutorOptions {
 }
 
 /** How long it waits for an answer to SUBSCRIBE, and for the acknowledgement of an update, ms. */
+const subscribeMs = 1000
 const retryMs = 3000
 const connectMs = 500
 /** After how long without anything to do it exits, ms. */
@@ -57,6 +60,11 @@ export class SimulatedExecutor {
    * this executor has, and is dropped by the agent.
    */
   #isSubscribed = false
+  /** Calls that are held, in order, and until when, by monotonic time. */
+  readonly #held: Uint8Array[] = []
+  #heldUntil = 0
+  /** That of the last event. */
+  #mark: string | undefined
   #idle: TimerHandle
   #isOver = false
 
@@ -99,19 +107,22 @@ export class SimulatedExecutor {
   #subscribe(): void {
     if (this.#isOver || this.#options.manners === 'mute') return
     this.#isSubscribed = false
+    this.#hold()
     const updates = [...this.#unacknowledgedUpdates.values()]
     this.#call({
       type: 'SUBSCRIBE',
       subscribe: {
         unacknowledged_tasks: [...this.#unacknowledgedTasks.values()],
         unacknowledged_updates: updates.map((status) => ({ status })),
+        ...(this.#mark !== undefined && { mark: this.#mark }),
       },
     })
-    this.#after(retryMs, () => this.#isSubscribed || this.#subscribe())
+    this.#after(subscribeMs, () => this.#isSubscribed || this.#subscribe())
   }
 
   #hear(event: Event): void {
     const { mark, manners, exit } = this.#options
+    this.#mark = event.mark
     switch (event.type) {
       case 'SUBSCRIBED':
         mark('an executor is subscribed')
@@ -213,10 +224,28 @@ export class SimulatedExecutor {
   }
 
   #call(body: Said<Call>, framework = this.#options.env.MESOS_FRAMEWORK_ID ?? ''): void {
-    const { env } = this.#options
+    const { env, clock } = this.#options
     const executor_id = { value: env.MESOS_EXECUTOR_ID ?? '' }
     const call = encode({ ...body, executor_id, framework_id: { value: framework } })
-    this.#connection?.publish(env.MESETA_EXECUTOR_CALL ?? '', call)
+    this.#held.push(call)
+    const waitMs = this.#heldUntil - clock.monotonic()
+    if (waitMs > 0 || this.#held.length > 1) this.#after(waitMs, () => this.#publish())
+    else this.#publish()
+  }
+
+  /** The one of its calls that waits longest. */
+  #publish(): void {
+    const call = this.#held.shift()
+    if (call !== undefined)
+      this.#connection?.publish(this.#options.env.MESETA_EXECUTOR_CALL ?? '', call)
+  }
+
+  /** It hears its agent meanwhile, and goes on. */
+  #hold(): void {
+    const { heldMs, clock, mark } = this.#options
+    const forMs = heldMs()
+    if (forMs > 0) mark('an executor is heard late')
+    this.#heldUntil = Math.max(this.#heldUntil, clock.monotonic() + forMs)
   }
 
   #after(ms: number, run: () => void): TimerHandle {

@@ -56,6 +56,8 @@ export interface Weather {
   readonly reorder: number
   /** Of messages between nodes, in which one bit is turned. */
   readonly flip: number
+  /** Of SUBSCRIBEs of executors, which are held on their way with all that is said after them. */
+  readonly held?: number
   /** Longest usual write to a store, ms. */
   readonly commitMs: number
   /** Longest usual call to the disk, ms. */

@@ -13,7 +13,16 @@ export interface Shrunken {
   readonly runs: number
 }
 
-const calmable = ['tail', 'drop', 'duplicate', 'reorder', 'flip', 'commitMs', 'diskMs'] as const
+const calmable = [
+  'tail',
+  'drop',
+  'duplicate',
+  'reorder',
+  'flip',
+  'held',
+  'commitMs',
+  'diskMs',
+] as const
 
 /** Stops looking after `cpuMs` of CPU time. */
 export async function shrink(
@@ -107,6 +116,7 @@ export async function shrink(
 
   async function calm(name: keyof Weather) {
     const { weather } = best.plan
-    if (weather[name] > 0) await attempt({ ...best.plan, weather: { ...weather, [name]: 0 } })
+    if ((weather[name] ?? 0) > 0)
+      await attempt({ ...best.plan, weather: { ...weather, [name]: 0 } })
   }
 }

@@ -31,6 +31,8 @@ export function executorTask(id: string, executor: ExecutorInfo): TaskInfo {
 export class ExecutorProgram {
   /** What it heard, oldest first. */
   readonly events: api.Event[] = []
+  /** That of the last event it heard. */
+  mark: string | undefined
   /** That of its calls. */
   format: Format = 'msgpack'
   readonly #world: World
@@ -47,7 +49,9 @@ export class ExecutorProgram {
       cx.subscribe(program.#events, ({ data }) => {
         const decoded = decode(data)
         assert.ok(decoded.ok)
-        program.events.push(decoded.value.value as api.Event)
+        const { mark, ...event } = decoded.value.value as api.Event
+        program.mark = mark
+        program.events.push(event)
       }),
     )
     return program
@@ -73,6 +77,10 @@ export class ExecutorProgram {
     const newest = all.findLast(({ options }) => options.env.MESOS_EXECUTOR_ID === value)
     this.#calls ??= newest?.options.env.MESETA_EXECUTOR_CALL
     return this.#calls ?? 'nobody'
+  }
+
+  get #marked() {
+    return this.mark === undefined ? {} : { mark: this.mark }
   }
 
   /** Names of the events heard since the last look; those of LAUNCH and KILL with their tasks. */
@@ -115,7 +123,7 @@ export class ExecutorProgram {
     const unacknowledged_updates = updates.map((status) => ({ status }))
     return this.call({
       type: 'SUBSCRIBE',
-      subscribe: { unacknowledged_tasks, unacknowledged_updates },
+      subscribe: { unacknowledged_tasks, unacknowledged_updates, ...this.#marked },
     })
   }
 

@@ -29,6 +29,8 @@ export class HonestExecutor {
   readonly #exit: () => void
   readonly #tasks = new Map<string, TaskInfo>()
   readonly #updates = new Map<string, TaskStatus>()
+  /** That of the last event. */
+  #mark: string | undefined
 
   /** Starts on a node and subscribes. */
   static async start(
@@ -73,6 +75,7 @@ export class HonestExecutor {
     const decoded = decode(data)
     if (!decoded.ok) throw new Error(decoded.error)
     const event = decoded.value.value as api.Event
+    this.#mark = event.mark
     if (event.type === 'LAUNCH') this.#launch(event.launch.task, cx)
     else if (event.type === 'LAUNCH_GROUP') {
       for (const task of event.launch_group.task_group.tasks ?? []) this.#launch(task, cx)
@@ -107,7 +110,8 @@ export class HonestExecutor {
   #subscribe(cx: Context): void {
     const unacknowledged_tasks = [...this.#tasks.values()]
     const unacknowledged_updates = [...this.#updates.values()].map((status) => ({ status }))
-    const subscribe = { unacknowledged_tasks, unacknowledged_updates }
+    const marked = this.#mark === undefined ? {} : { mark: this.#mark }
+    const subscribe = { unacknowledged_tasks, unacknowledged_updates, ...marked }
     this.#call({ type: 'SUBSCRIBE', subscribe }, cx)
   }
 
