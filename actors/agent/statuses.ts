@@ -16,7 +16,7 @@ import type { ContainerStatus } from '../../protocol/v1/container.ts'
 import { isTerminal, type TaskStatus } from '../../protocol/v1/status.ts'
 import type { Context, Pid } from '../../src/runtime/index.ts'
 import { whileDraining } from './drain.ts'
-import { settle } from './executors.ts'
+import { event, settle } from './executors.ts'
 import {
   type AgentState,
   type AgentTask,
@@ -84,6 +84,9 @@ export function reported(
   if (framework.terminating || task === undefined || isUntimely(task, status)) {
     cx.log('debug', 'a status is dropped', { task: status.task_id.value, state: status.state })
     take(executor.pid, answer, cx)
+    if (!framework.terminating && isEndedAlive(task, status)) {
+      event(executor, { type: 'KILL', kill: { task_id: status.task_id } }, cx)
+    }
     return
   }
   const full: TaskStatus = {
@@ -124,6 +127,16 @@ function isUntimely(task: AgentTask, status: TaskStatus): boolean {
   if (task.phase !== 'terminated') return false
   const last = task.statuses.at(-1)?.uuid
   return last === undefined || Buffer.compare(last, status.uuid ?? new Uint8Array()) !== 0
+}
+
+/**
+ * Whether it runs although the agent has ended it, by its own word, or has seen its end acknowledged: nobody
+ * else would stop it. Nothing is said to TASK_KILLING, which may be the answer to that.
+ */
+function isEndedAlive(task: AgentTask | undefined, { state }: TaskStatus): boolean {
+  if (state !== 'TASK_STARTING' && state !== 'TASK_RUNNING') return false
+  if (task === undefined) return true
+  return task.phase === 'terminated' && task.statuses.at(-1)?.source === 'SOURCE_AGENT'
 }
 
 /** A status of the agent's own making, for a task that it may not (any more) know. */

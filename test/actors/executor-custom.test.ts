@@ -201,7 +201,7 @@ test('a status tells its container, and the address of the agent if the containe
 
 test('updates without use are acknowledged and go no further', async () => {
   const { lab, program } = await subscribed()
-  await program.update('stranger', 'TASK_RUNNING')
+  await program.update('stranger', 'TASK_FAILED')
   await program.update('t1', 'TASK_FINISHED')
   // Not even while the first end is unknown to the scheduler.
   await program.update('t1', 'TASK_FAILED')
@@ -209,6 +209,27 @@ test('updates without use are acknowledged and go no further', async () => {
   assert.equal(program.take(), ['ACKNOWLEDGED', 'ACKNOWLEDGED', 'ACKNOWLEDGED'])
   assert.equal(lab.master.statusesOf('stranger'), [])
   assert.equal(lab.master.statusesOf('t1'), ['TASK_FINISHED'])
+  await lab.world.stop()
+})
+
+test('what runs although its agent has ended it is killed', async () => {
+  const { lab, program } = await subscribed()
+  lab.master.acknowledges = false
+  // It says that it does not have the task, and starts it all the same.
+  await program.subscribe()
+  assert.is(lab.outcome('t1')[0], 'TASK_DROPPED')
+  program.take()
+  await program.update('t1', 'TASK_STARTING')
+  assert.equal(program.take(), ['ACKNOWLEDGED', 'KILL t1'])
+  lab.master.acknowledges = true
+  await lab.world.advance(60_000)
+  program.take()
+  await program.update('t1', 'TASK_RUNNING')
+  assert.equal(program.take(), ['ACKNOWLEDGED', 'KILL t1'])
+  await program.update('t1', 'TASK_KILLING')
+  await program.update('t1', 'TASK_KILLED')
+  assert.equal(program.take(), ['ACKNOWLEDGED', 'ACKNOWLEDGED'])
+  assert.equal([...new Set(lab.master.statusesOf('t1'))], ['TASK_DROPPED'])
   await lab.world.stop()
 })
 
