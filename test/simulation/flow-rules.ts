@@ -2,8 +2,9 @@
  * What is on offer when all that is free may be: nobody uses anything, and everybody wants all there is.
  * Spec: simulation.md §10 ("offers flowing", "quota'd roles get their guarantee").
  */
-import { type Agent, isActive, type MasterState } from '../../actors/master/state.ts'
+import { isActive, type MasterState } from '../../actors/master/state.ts'
 import type { Resource } from '../../protocol/v1/index.ts'
+import { isFree, sumOf } from './offer-rules.ts'
 
 type Books = Pick<MasterState, 'agents' | 'deactivated' | 'frameworks' | 'quotas'>
 
@@ -22,7 +23,9 @@ export function notOffered({ agents, deactivated, frameworks, quotas }: Books): 
   )
   // What is guaranteed to one is held back from another, and a limit leaves something over.
   if (quotas.size === 0) {
-    const idle = inService.find((agent) => agent.offers.size === 0 && isWorthwhile(agent))
+    const idle = inService.find(
+      (agent) => agent.offers.size === 0 && isWorthwhile(sumOf(agent.total.filter(isFree))),
+    )
     return idle && `nothing of ${idle.info.hostname} is on offer`
   }
   const guaranteed = [...quotas.values()].map(({ role, guarantees }) => ({
@@ -46,12 +49,9 @@ export function notOffered({ agents, deactivated, frameworks, quotas }: Books): 
   return undefined
 }
 
-function isWorthwhile({ total }: Agent): boolean {
-  const free = total.filter(({ reservations = [] }) => reservations.length === 0)
-  return free.some(
-    ({ name, scalar }) =>
-      (name === 'cpus' || name === 'mem') && (scalar?.value ?? 0) * 1000 >= least[name],
-  )
+/** Whether so much, thousandths by name, may be offered to anybody. */
+export function isWorthwhile(amounts: ReadonlyMap<string, number>): boolean {
+  return Object.entries(least).some(([name, amount]) => (amounts.get(name) ?? 0) >= amount)
 }
 
 /** Thousandths of those that are reserved for the role, or for nobody. */

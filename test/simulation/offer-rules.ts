@@ -145,7 +145,8 @@ function heldFree(hands: Iterable<Hand>): Map<string, number> {
   return held
 }
 
-function isFree({ reservations = [] }: Resource): boolean {
+/** Whether it is not reserved. */
+export function isFree({ reservations = [] }: Resource): boolean {
   return reservations.length === 0
 }
 
@@ -164,7 +165,7 @@ export function checkInService({ offers, deactivated }: MasterState): void {
 }
 
 /** Scalars, in thousandths by name. */
-function sumOf(resources: readonly Resource[]): Map<string, number> {
+export function sumOf(resources: readonly Resource[]): Map<string, number> {
   const sum = new Map<string, number>()
   for (const { name, scalar } of resources)
     if (scalar !== undefined) sum.set(name, (sum.get(name) ?? 0) + Math.round(scalar.value * 1000))

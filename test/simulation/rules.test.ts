@@ -9,6 +9,7 @@ import { assert, suite } from '../support/suite.ts'
 import { CallHistory } from './call-rules.ts'
 import { Deadlines } from './deadlines.ts'
 import { Decisions } from './decisions.ts'
+import { rivalsIn, unfair } from './fairness.ts'
 import { notOffered } from './flow-rules.ts'
 import { History, Violation } from './history.ts'
 import { checkOver, InstanceHistory } from './instance-rules.ts'
@@ -649,6 +650,51 @@ test('L: all that is free is on offer, or with quotas what is guaranteed', () =>
   assert.is(look([busy], 5), undefined, 'more than there is')
   assert.is(look([busy], 2), '2 cpus are guaranteed to web, which has 0 and is offered 0')
   assert.is(look([agent('a', [cpus(4), cpus(1, 'web')], [['web', 1]])], 2), undefined)
+})
+
+test('L: nobody has more on offer than another by more than the largest agent, or a tenth of all', () => {
+  const look = (largest: number, ...shares: Array<[share: number, weight?: number]>) =>
+    unfair(
+      shares.map(([share, weight = 1], index) => ({ name: `role${index}`, weight, share })),
+      largest,
+    ) ?? 'fair'
+  assert.is(look(0.25, [0.5], [0.25], [0.25]), 'fair')
+  assert.is(look(0.02, [0.4], [0.31]), 'fair')
+  assert.is(
+    look(0.25, [0.25], [0.6]),
+    'role1 has 60 % at weight 1, role0 has 25 % at weight 1, and the largest agent is 25 %',
+  )
+  assert.match(look(0.02, [0.45], [0.31]), 'role0 has 45 %')
+  assert.match(look(0.5, [1], [0]), 'role1 has 0 %', 'whole agents are no excuse for two of them')
+  // Before its last agent one of weight 2 had no more than twice as much.
+  assert.is(look(0.1, [0.7, 2], [0.3]), 'fair')
+  assert.match(look(0.1, [0.8, 2], [0.2]), 'role0 has 80 % at weight 2')
+  assert.match(look(0.1, [0.3, 2], [0.7]), 'role1 has 70 % at weight 1')
+})
+
+test('shares are those of roles where there are several, and else of frameworks', () => {
+  const cpus = (value: number) => ({ name: 'cpus', type: 'SCALAR', scalar: { value } })
+  const look = (...frameworks: Array<[id: string, role: string, cpus: number]>) => {
+    const offers = frameworks.map(([id, role, amount]) => ({
+      framework: { id },
+      share: { role, resources: [cpus(amount)] },
+    }))
+    return rivalsIn({
+      agents: new Map([['a', { total: [cpus(10)], offers: new Set(offers) }]]),
+      frameworks: new Map(
+        frameworks.map(([id, role]) => [id, { id, roles: [role], phase: 'connected' }]),
+      ),
+      weights: new Map([['web', 2]]),
+    } as unknown as Parameters<typeof rivalsIn>[0])
+  }
+  assert.equal(look(['f', 'web', 2], ['g', 'db', 3], ['h', 'web', 5]), [
+    { name: 'web', weight: 2, share: 0.7 },
+    { name: 'db', weight: 1, share: 0.3 },
+  ])
+  assert.equal(look(['f', 'web', 2], ['g', 'web', 8]), [
+    { name: 'f', weight: 1, share: 0.2 },
+    { name: 'g', weight: 1, share: 0.8 },
+  ])
 })
 
 test.run()

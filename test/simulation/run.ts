@@ -7,6 +7,7 @@ import { disagreement } from './agreement.ts'
 import { copyMsMax } from './air.ts'
 import { buildCluster, type Cluster } from './cluster.ts'
 import { type Deadlines, healed } from './deadlines.ts'
+import { Turns } from './fairness.ts'
 import { begin as beginFault } from './faults.ts'
 import { notOffered } from './flow-rules.ts'
 import { Violation } from './history.ts'
@@ -248,6 +249,8 @@ async function phases(cluster: Cluster, progress: Progress, untilMs: number): Pr
     () => isTidied(cluster) && missingOffers(cluster) === undefined,
     offersMs + cycles * plan.allocationMs,
   )
+  const turns = new Turns(cluster)
+  await until('shares are compared', () => isTidied(cluster) && turns.look(), settledMs)
 
   progress.phase = 'drain'
   for (const { framework } of frameworks) framework.leave()

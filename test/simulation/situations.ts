@@ -74,6 +74,7 @@ export const situations: readonly string[] = [
   'an agent reads what it wrote before',
   'waits for agents before it offers anything',
   'offers again',
+  'shares are compared',
   'agent registered',
   'agent re-registered',
   'agent unreachable',

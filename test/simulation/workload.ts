@@ -137,6 +137,14 @@ export class Framework {
     this.#enter(() => this.driver?.revive())
   }
 
+  /** Gives back those of them with these ids, and may have them again at once. */
+  giveBack(ids: ReadonlySet<string>): void {
+    const given = this.#held.filter(({ id }) => ids.has(id.value))
+    if (given.length === 0) return
+    this.#held = this.#held.filter(({ id }) => !ids.has(id.value))
+    this.#enter(() => this.driver?.decline(given, { refuse_seconds: 0 }))
+  }
+
   /** Gives them back, and wants no more. */
   leave(): void {
     this.#isCollecting = false
