@@ -96,6 +96,14 @@ export class LogHistory {
     this.#old.set(replica, generation)
   }
 
+  /** What a replica has on one disk it has on another one now, as it was. */
+  moved(replica: string, to: string): void {
+    const disk = this.#disks.get(replica)
+    const behind = this.#behind.get(replica)
+    if (disk !== undefined) this.#disks.set(to, disk)
+    if (behind !== undefined) this.#behind.set(to, behind)
+  }
+
   /**
    * A replica runs on a disk.
    * @throws Violation L3

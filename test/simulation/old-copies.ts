@@ -14,9 +14,8 @@ import { diskOf, type LogId, logPaths, logsOf } from './log-rules.ts'
  */
 export function setBack(cluster: Cluster, host: SimulatedHost, backup: Backup): void {
   const { name, storage } = host
-  const changed = (Object.keys(logPaths) as LogId[]).filter(
-    (id) => backup.changes(logPaths[id]) !== storage.changes(logPaths[id]),
-  )
+  const ids = Object.keys(logPaths) as LogId[]
+  const changed = ids.filter((id) => backup.changes(logPaths[id]) !== storage.changes(logPaths[id]))
   const copies = changed.map((id) => [id, votesOn(name, backup.contents(logPaths[id]))] as const)
   const others = cluster.masters.filter((other) => other !== host)
   const isKnown = copies.every(([id, copy]) =>
@@ -27,9 +26,12 @@ export function setBack(cluster: Cluster, host: SimulatedHost, backup: Backup): 
   )
   if (changed.length === 0 || !isKnown) return
   cluster.mark('a disk is set back to an old copy')
+  const logs = logsOf(cluster)
+  const former = diskOf(host)
   host.restore(backup)
+  for (const id of ids) if (!changed.includes(id)) logs[id].moved(former, diskOf(host))
   for (const [id, copy] of copies) {
-    if (copy !== undefined) logsOf(cluster)[id].setBack(diskOf(host), copy.generation)
+    if (copy !== undefined) logs[id].setBack(diskOf(host), copy.generation)
   }
 }
 

@@ -549,6 +549,19 @@ test('a replica gets a vote with all that was answered before', () => {
   )
 })
 
+test('a replica that lags may go on with what it had when its other log was set back', () => {
+  const history = new LogHistory()
+  history.look('a on disk 1', disk(5, {}))
+  history.confirmed('w', 5, 0, append('x').data)
+  history.turn()
+  history.moved('a on disk 1', 'a on disk 2')
+  history.look('a on disk 2', disk(5, {}))
+  assert.is(
+    broken(() => history.look('a on disk 3', disk(5, {}))),
+    'L14',
+  )
+})
+
 test('a replica on an old copy of its disk votes only when it is filled again', () => {
   const x = { promised: 0, learned: true, body: append('x') }
   const history = new LogHistory()
