@@ -64,8 +64,9 @@ export class Turns {
   look(): boolean {
     const leader = leaderOf(this.#cluster)
     if (leader === undefined) return false
-    const { master, allocation, host } = leader
-    if (!isComparable(master) || this.#tries > triesMax) return true
+    const { master, allocation, host, isAwaiting } = leader
+    // While it waits for agents, which it began for the sake of a quota, it offers nothing.
+    if (isAwaiting || !isComparable(master) || this.#tries > triesMax) return true
     const offers = [...master.agents.values()].flatMap((agent) => [...agent.offers])
     if (this.#isDisturbed(master, offers)) this.#begin(master)
     this.#known = new Set(offers.map(({ id }) => id))
