@@ -50,6 +50,12 @@ const ResourceReport = {
   resource_version: Type.Optional(Type.String()),
 }
 
+/**
+ * How old an agent's disk is: a number that the agent raises there whenever it has registered, and from time to
+ * time. One that is lower than it was before tells of a disk that was set back to an older copy.
+ */
+export const DiskAge = Type.Integer({ minimum: 0 })
+
 /** What the agent can do. Absent: all that agents of the master's own version can. */
 const Capabilities = Type.Optional(Type.Array(AgentCapabilityType))
 
@@ -81,6 +87,8 @@ export const ReregisterAgent = message(
     agent_info: AgentInfo,
     version: Type.String(),
     capabilities: Capabilities,
+    /** Absent: not known. */
+    disk_age: Type.Optional(DiskAge),
     ...ResourceReport,
     /** Those under way, and those whose status is not acknowledged. Absent: none. */
     operations: Type.Optional(Type.Array(Operation)),
@@ -162,6 +170,12 @@ export const ExecutorMessage = message(
   'EXECUTOR_MESSAGE',
   'From an executor to its scheduler, at most once.',
   Type.Object({ framework_id: FrameworkId, executor_id: ExecutorId, data: Bytes }),
+)
+
+export const DiskAged = message(
+  'DISK_AGED',
+  "The agent's disk has grown older.",
+  Type.Object({ disk_age: DiskAge }),
 )
 
 export const Pong = message('PONG', 'The agent is alive.', Type.Object({}))
@@ -284,6 +298,7 @@ export const agentToMaster = [
   UpdateOversubscribed,
   ExitedExecutor,
   ExecutorMessage,
+  DiskAged,
   Pong,
 ] as const
 

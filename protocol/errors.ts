@@ -125,6 +125,12 @@ export const errors = {
     message: 'The registration was refused: {reason}.',
     advice: 'Remove the cause that is named; an agent marked gone needs a new work directory.',
   },
+  OLD_COPY: {
+    message:
+      'The work directory of the agent {agent_id} is an older copy: its disk_age is {disk_age}, and was {known}.',
+    advice:
+      'What it says of tasks, reservations and volumes is no longer so. Start the agent with an empty work directory, as a new one; mark the former one gone.',
+  },
   UNKNOWN_EXECUTOR: {
     message: 'The executor {executor_id} of framework {framework_id} is not known here.',
     advice: 'An executor may only speak to the agent that started it; stop.',

@@ -4,6 +4,7 @@
  * is durable. Spec: replicated-log.md §11, master.md §2-3.
  */
 import Type, { type Static } from 'typebox'
+import { DiskAge } from './agent.ts'
 import { message } from './message.ts'
 import { mapOf, Uint64 } from './schema.ts'
 import { AgentInfo, DrainConfig, DrainInfo } from './v1/agent.ts'
@@ -24,6 +25,8 @@ export const Registry = Type.Object({
   weights: mapOf(Type.Number({ exclusiveMinimum: 0 })),
   /** Of agents that are admitted or unreachable: it outlives their absence. */
   drains: Type.Array(Type.Object({ agent_id: AgentId, drain_info: DrainInfo })),
+  /** How old the disks of such agents were when they last said so. */
+  disk_ages: Type.Array(Type.Object({ agent_id: AgentId, disk_age: DiskAge })),
   /** Agents that are not offered, those that are drained too. */
   deactivated: Type.Array(AgentId),
   /** Those in the maintenance schedule; all others are up. */
@@ -60,6 +63,8 @@ export const RegistryOperation = Type.Union([
   Type.Object({ type: Type.Literal('DEACTIVATE_AGENT'), agent_id: AgentId }),
   /** Not while it drains. */
   Type.Object({ type: Type.Literal('REACTIVATE_AGENT'), agent_id: AgentId }),
+  /** Of an agent that is admitted or unreachable, and if the disk has grown older. */
+  Type.Object({ type: Type.Literal('RECORD_DISK_AGE'), agent_id: AgentId, disk_age: DiskAge }),
   /** The whole schedule anew. Does not apply if a machine that is down is not in it. */
   Type.Object({
     type: Type.Literal('UPDATE_SCHEDULE'),

@@ -11,6 +11,7 @@
  * | `agent`             | AgentInfo, with its id |
  * | `leaving`           | true: a master does not want this agent any more |
  * | `boot`              | boot id of the host |
+ * | `age`               | how old this disk is (disk-age.ts) |
  * | `framework/F`       | FrameworkInfo |
  * | `over/F`            | true: what is left of the framework is to end, and nobody is to be told |
  * | `executor/F/E`      | ExecutorRecord; none for command tasks |
@@ -43,6 +44,7 @@ export interface TaskRecord {
 export interface Identity {
   readonly info: AgentInfo | undefined
   readonly boot: string | undefined
+  readonly diskAge: number
   /** It was told to leave: who comes now is another agent. */
   readonly leaving: boolean
 }
@@ -59,6 +61,7 @@ const keys = {
   agent: 'agent',
   leaving: 'leaving',
   boot: 'boot',
+  age: 'age',
   framework: (framework: string) => `framework/${framework}`,
   over: (framework: string) => `over/${framework}`,
   executor: (framework: string, executor: string) => `executor/${framework}/${executor}`,
@@ -72,6 +75,7 @@ function put(key: string, value: unknown): StoreOperation {
 export const putAgent = (info: AgentInfo): StoreOperation => put(keys.agent, info)
 export const putLeaving = (): StoreOperation => put(keys.leaving, true)
 export const putBoot = (boot: string): StoreOperation => put(keys.boot, boot)
+export const putAge = (age: number): StoreOperation => put(keys.age, age)
 export const putFramework = (info: FrameworkInfo): StoreOperation =>
   put(keys.framework(info.id?.value ?? ''), info)
 export const putOver = (framework: string): StoreOperation => put(keys.over(framework), true)
@@ -100,14 +104,16 @@ export const deleteTask = (framework: string, task: string): StoreOperation => (
 
 /** Who the agent was, and on which boot of its host. */
 export async function readIdentity(store: Store): Promise<Identity> {
-  const [info, boot, leaving] = await Promise.all([
+  const [info, boot, age, leaving] = await Promise.all([
     store.get(keys.agent),
     store.get(keys.boot),
+    store.get(keys.age),
     store.get(keys.leaving),
   ])
   return {
     info: info === undefined ? undefined : (unpack(info) as AgentInfo),
     boot: boot === undefined ? undefined : (unpack(boot) as string),
+    diskAge: age === undefined ? 0 : (unpack(age) as number),
     leaving: leaving !== undefined,
   }
 }

@@ -89,6 +89,7 @@ export function reregistration(state: AgentState): Payload<typeof ReregisterAgen
   const frameworks = [...state.frameworks.values()].filter(({ terminating }) => !terminating)
   return {
     ...newcomer(state),
+    disk_age: state.diskAge,
     operations: operationDocuments(state),
     tasks: frameworks.flatMap(({ tasks }) => [...tasks.values()].map(documentOf)),
     executors: frameworks.flatMap(({ id, executors }) =>

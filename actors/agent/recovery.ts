@@ -95,6 +95,7 @@ type Streams = Payload<typeof StreamsRecovered>['streams']
 function restore(state: AgentState, found: Checkpoints, streams: Streams, cx: Context): void {
   const rebooted = found.boot !== undefined && found.boot !== state.bootId
   if (found.info?.id !== undefined) state.info = { ...state.info, id: found.info.id }
+  state.diskAge = found.diskAge
   const operations: StoreOperation[] = [putBoot(state.bootId)]
   rebuild(state, found, streams)
   for (const id of [...found.frameworks.map(({ id }) => id?.value ?? ''), ...found.over]) {

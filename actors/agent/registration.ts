@@ -13,9 +13,10 @@ import {
 import { Detect } from '../../protocol/detector.ts'
 import type { Leader } from '../../protocol/leader.ts'
 import { PauseUpdates, ResumeUpdates } from '../../protocol/updates.ts'
-import type { Context, ExitNotice, Pid } from '../../src/runtime/index.ts'
+import type { AskError, Context, ExitNotice, Pid } from '../../src/runtime/index.ts'
 import { detector } from '../detector/index.ts'
 import { putAgent } from './checkpoints.ts'
+import { endIfOld, growOlder } from './disk-age.ts'
 import { newcomer, reregistration } from './documents.ts'
 import { answerForOperation, reportResources, resendOperations } from './operations.ts'
 import { listen } from './operator.ts'
@@ -43,6 +44,7 @@ export function disconnected(state: AgentState, cx: Context): void {
 export function running(state: AgentState, cx: Context): void {
   cx.cancel('register')
   listen(state, cx)
+  growOlder(state, cx)
   if (state.updates !== undefined) cx.send(state.updates, ResumeUpdates, {})
   resendOperations(state, undefined, cx)
   // An operation was refused while the report was on its way.
@@ -157,7 +159,7 @@ function register(state: AgentState, leader: Leader, retryMs: number, cx: Contex
   if (state.info.id === undefined) {
     cx.ask(master, RegisterAgent, newcomer(state), options, (outcome) => {
       if (!current()) return
-      if (!outcome.ok) return refused(outcome.error, cx)
+      if (!outcome.ok) return refused(state, outcome.error, cx)
       state.ledger.reportedVersion = version
       registered(state, outcome.value, { reconcile: [] }, cx)
     })
@@ -165,14 +167,18 @@ function register(state: AgentState, leader: Leader, retryMs: number, cx: Contex
   }
   cx.ask(master, ReregisterAgent, reregistration(state), options, (outcome) => {
     if (!current()) return
-    if (!outcome.ok) return refused(outcome.error, cx)
+    if (!outcome.ok) return refused(state, outcome.error, cx)
     state.ledger.reportedVersion = version
     registered(state, outcome.value, outcome.value, cx)
   })
 }
 
 /** The next attempt comes anyhow; a master that does not want this agent says SHUTDOWN_AGENT. */
-function refused(error: { readonly code: string; readonly message: string }, cx: Context): void {
+function refused(state: AgentState, error: AskError, cx: Context): void {
+  if (error.code === 'OLD_COPY') {
+    endIfOld(state, error, cx)
+    return
+  }
   const level = error.code === 'TIMEOUT' ? 'debug' : 'warn'
   cx.log(level, `the master did not register this agent: ${error.message}`, { code: error.code })
 }

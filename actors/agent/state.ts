@@ -102,6 +102,8 @@ export interface AgentState {
   phase: AgentPhase
   /** With its id once it has one. */
   info: AgentInfo
+  /** As on disk (disk-age.ts). */
+  diskAge: number
   /** Address of the host. */
   readonly ip: string
   leader: Leader | undefined
@@ -144,6 +146,7 @@ export function newAgentState(args: AgentArgs, startedMs: number): AgentState {
     startedMs,
     phase: 'RECOVERING',
     info: args.info,
+    diskAge: 0,
     ip: args.ip,
     leader: undefined,
     epoch: 0,

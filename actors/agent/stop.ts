@@ -68,7 +68,8 @@ export function proceed(state: AgentState, cx: Context): void {
   if (!alive) cx.after('farewell', farewellMs, () => close(state, cx))
 }
 
-function close(state: AgentState, cx: Context): void {
+/** The store first: whatever is not written then never was. */
+export function close(state: AgentState, cx: Context): void {
   state.stop = 'CLOSING'
   cx.cancel('farewell')
   cx.job(

@@ -26,6 +26,7 @@ import { election } from '../election/index.ts'
 import { log, logOptions } from '../log/index.ts'
 import { registrar } from '../registrar/index.ts'
 import { serveCall } from './calls.ts'
+import { learnDiskAge } from './disk-ages.ts'
 import { settleDrains } from './drain.ts'
 import { callsDropped } from './dropped.ts'
 import { executorExited, fromExecutor } from './executors.ts'
@@ -94,6 +95,8 @@ const behaviour = statechart<MasterState, typeof messages, MasterArgs>({
       fromAgent(state, cx, (agent) => executorExited(state, agent, exit, cx)),
     EXECUTOR_MESSAGE: (state, message, cx) =>
       fromAgent(state, cx, (agent) => fromExecutor(state, agent, message, cx)),
+    DISK_AGED: (state, { disk_age }, cx) =>
+      fromAgent(state, cx, ({ id }) => learnDiskAge(state, id, disk_age, cx)),
     PONG: (state, _body, cx) => fromAgent(state, cx, pong),
     ALLOCATION: (state, { shares }, cx) => makeOffers(state, shares, cx),
     INVERSE_ALLOCATION: (state, { inverse_offers }, cx) =>

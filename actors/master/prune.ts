@@ -34,6 +34,7 @@ function prune(state: MasterState, cx: Context): void {
 function forget(state: MasterState, id: string): void {
   if (!state.unreachable.delete(id)) return
   state.drains.delete(id)
+  state.diskAges.delete(id)
   state.deactivated.delete(id)
   for (const { unreachable } of state.frameworks.values()) {
     for (const [taskId, task] of [...unreachable]) {

@@ -32,6 +32,7 @@ import {
   reregisterTimer,
   takeExecutor,
 } from './agents.ts'
+import { refuseOldCopy } from './disk-ages.ts'
 import { sendDrain, settleDrains } from './drain.ts'
 import { announce, sendStatus } from './events.ts'
 import { recoverFramework } from './frameworks.ts'
@@ -59,6 +60,7 @@ export function reregisterAgent(state: MasterState, said: Return, cx: Context): 
     refuseAgent(state, objection, cx)
     return
   }
+  if (refuseOldCopy(state, id, report.disk_age, cx)) return
   if (state.transitions.has(id)) return
   const pid = cx.from
   const held = cx.hold()

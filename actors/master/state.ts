@@ -188,6 +188,8 @@ export interface MasterState {
   readonly quotas: Map<string, QuotaConfig>
   /** Of agents that drain or are drained, also unreachable ones. */
   readonly drains: Map<string, DrainInfo>
+  /** Of agents that are admitted or unreachable, as the registry has it (disk-ages.ts). */
+  readonly diskAges: Map<string, number>
   /** When agents were last told to drain, ms since the Unix epoch. */
   readonly drainStarts: WeakMap<Agent, number>
   /** Agents that are not offered, those of `drains` among them. */
@@ -265,6 +267,7 @@ export function newState(
     weights: new Map(),
     quotas: new Map(),
     drains: new Map(),
+    diskAges: new Map(),
     drainStarts: new WeakMap(),
     deactivated: new Set(),
     machines: new Map(),

@@ -23,6 +23,7 @@ export interface Contents {
   readonly gone: Map<string, TimeInfo>
   readonly weights: Map<string, number>
   readonly drains: Map<string, DrainInfo>
+  readonly disk_ages: Map<string, number>
   readonly deactivated: Map<string, true>
   /** By `machineKey`. */
   readonly machines: Map<string, MachineInfo>
@@ -52,6 +53,7 @@ export function emptyContents(): Contents {
     gone: new Map(),
     weights: new Map(),
     drains: new Map(),
+    disk_ages: new Map(),
     deactivated: new Map(),
     machines: new Map(),
     quotas: new Map(),
@@ -74,6 +76,10 @@ export function toRegistry(contents: Contents): Registry {
     drains: [...contents.drains].map(([value, drain_info]) => ({
       agent_id: { value },
       drain_info,
+    })),
+    disk_ages: [...contents.disk_ages].map(([value, disk_age]) => ({
+      agent_id: { value },
+      disk_age,
     })),
     deactivated: [...contents.deactivated.keys()].map((value) => ({ value })),
     machines: [...contents.machines.values()],
@@ -106,6 +112,13 @@ export function apply(contents: Contents, operation: RegistryOperation): Change[
       return moveOut(contents, 'gone', operation.agent_id.value, operation.timestamp)
     case 'REMOVE_AGENT':
       return leave(contents, 'admitted', operation.agent_id.value)
+    case 'RECORD_DISK_AGE': {
+      const { value: id } = operation.agent_id
+      const { disk_age } = operation
+      if (!contents.admitted.has(id) && !contents.unreachable.has(id)) return []
+      if (disk_age <= (contents.disk_ages.get(id) ?? 0)) return []
+      return [put(contents, 'disk_ages', id, disk_age)]
+    }
     case 'PRUNE':
       return [
         ...operation.unreachable.flatMap((id) => leave(contents, 'unreachable', id.value)),
@@ -234,14 +247,18 @@ function moveOut(
   return [...left, put(contents, kind, id, value)]
 }
 
-/** An agent that leaves for good, and what operators had decided about it. */
+/** An agent that leaves for good, with all that is known of it. */
 function leave(contents: Contents, kind: 'admitted' | 'unreachable', id: string): Change[] {
   const left = remove(contents, kind, id)
   return left.length === 0 ? [] : [...left, ...outOfBooks(contents, id)]
 }
 
 function outOfBooks(contents: Contents, id: string): Change[] {
-  return [...remove(contents, 'drains', id), ...remove(contents, 'deactivated', id)]
+  return [
+    ...remove(contents, 'drains', id),
+    ...remove(contents, 'deactivated', id),
+    ...remove(contents, 'disk_ages', id),
+  ]
 }
 
 /** Sets a record. */

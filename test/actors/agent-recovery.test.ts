@@ -163,7 +163,7 @@ test('of a framework that is over nothing is told any more, whenever the agent d
     await lab.world.advance(10_000)
     assert.equal(lab.alive, [])
     assert.is(lab.master.updates.length, length)
-    assert.equal(lab.kept, ['agent', 'boot'])
+    assert.equal(lab.kept, ['age', 'agent', 'boot'])
     await lab.world.stop()
   }
 })

@@ -1,5 +1,6 @@
 /** Agents as a master sees them. Spec: master.md §4-7, states.md §3. */
 import {
+  DiskAged,
   Ping,
   RegisterAgent,
   ReregisterAgent,
@@ -411,6 +412,27 @@ test('an agent whose hostname has changed is refused and shut down', async () =>
   const outcome = await probe.ask(MASTER, ReregisterAgent, body)
   assert.is(outcome.ok ? '' : outcome.error.code, 'NOT_ACCEPTED')
   assert.is(agent.got(ShutdownAgent).length, 1)
+  await m.stop()
+})
+
+test('an agent whose disk was set back to an older copy is not taken back, whoever leads', async () => {
+  const m = await masterWorld()
+  const agent = await m.agent('a1')
+  const back = (disk_age: number) => agent.reregister([], [], [], { disk_age })
+  for (const disk_age of [3, 2]) {
+    await agent.probe.send(MASTER, DiskAged, { disk_age })
+    await m.world.settle()
+  }
+  for (let leaders = 0; leaders < 2; leaders++) {
+    const old = await back(2)
+    if (old.ok) throw new Error('an older disk is taken for the agent')
+    assert.is(old.error.code, 'OLD_COPY')
+    assert.equal(old.error.details, { agent_id: agent.id, disk_age: 2, known: 3 })
+    assert.ok((await back(3)).ok)
+    await m.failOver()
+  }
+  // It ends at its own judgement: what it said may be older than what else it has said.
+  assert.equal(agent.got(ShutdownAgent), [])
   await m.stop()
 })
 

@@ -188,7 +188,7 @@ test('a registry that needs an unknown capability is not recovered, until it nee
   if (!refused.ok) {
     assert.is(refused.error.code, 'MISSING_CAPABILITY')
     assert.match(refused.error.message, 'MOON_PHASES')
-    assert.match(refused.error.message, 'AGENT_DRAINING, QUOTA_V2')
+    assert.match(refused.error.message, 'AGENT_DRAINING, DISK_AGES, QUOTA_V2')
   }
   const operations = [{ type: 'ADMIT_AGENT' as const, agent_info: agentInfo('S2') }]
   const later = await probe.ask(REGISTRAR, ApplyRegistry, { operations })

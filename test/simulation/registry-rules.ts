@@ -101,6 +101,8 @@ function contentsOf(registry: Registry): Contents {
   for (const [role, weight] of Object.entries(registry.weights)) contents.weights.set(role, weight)
   for (const { agent_id, drain_info } of registry.drains)
     contents.drains.set(agent_id.value, drain_info)
+  for (const { agent_id, disk_age } of registry.disk_ages)
+    contents.disk_ages.set(agent_id.value, disk_age)
   for (const { value } of registry.deactivated) contents.deactivated.set(value, true)
   for (const machine of registry.machines) contents.machines.set(machineKey(machine.id), machine)
   for (const config of registry.quotas) contents.quotas.set(config.role, config)

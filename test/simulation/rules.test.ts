@@ -53,6 +53,7 @@ const registry = (epoch: number, ...admitted: string[]): Registry => ({
   gone: [],
   weights: {},
   drains: [],
+  disk_ages: [],
   deactivated: [],
   machines: [],
   quotas: [],

@@ -10,6 +10,7 @@ import {
   RunTasks,
   type StatusUpdate,
 } from '../../protocol/agent.ts'
+import type { Failure } from '../../protocol/errors.ts'
 import { encode, type Message, type Payload, subjects } from '../../protocol/index.ts'
 import type { FrameworkInfo } from '../../protocol/v1/framework.ts'
 import type { TaskState, TaskStatus } from '../../protocol/v1/status.ts'
@@ -40,6 +41,8 @@ export interface ScriptedMaster {
   spreadMs: number
   /** Answers attempts to register. Default: true. */
   admits: boolean
+  /** With what it refuses whoever comes back. Default: nothing. */
+  refusal: Failure | undefined
   /** Given back at re-registration. */
   reconcile: Array<{ framework_id: { value: string }; task_id: { value: string } }>
   statusesOf(task: string): TaskState[]
@@ -100,7 +103,8 @@ export function scriptedMaster({ epoch = 1, agentId = 'A1' } = {}): ScriptedMast
       },
       REREGISTER_AGENT(_, body, cx) {
         heard.push({ type: 'REREGISTER_AGENT', body, from: cx.from })
-        if (!master.admits) return
+        if (master.refusal !== undefined) cx.refuse(master.refusal)
+        if (!master.admits || master.refusal !== undefined) return
         agents.set(agentId, cx.from)
         const agent_id = body.agent_info.id
         const { reconcile } = master
@@ -125,6 +129,7 @@ export function scriptedMaster({ epoch = 1, agentId = 'A1' } = {}): ScriptedMast
         void heard.push({ type: 'EXITED_EXECUTOR', body, from: cx.from }),
       EXECUTOR_MESSAGE: (_, body, cx) =>
         void heard.push({ type: 'EXECUTOR_MESSAGE', body, from: cx.from }),
+      DISK_AGED: (_, body, cx) => void heard.push({ type: 'DISK_AGED', body, from: cx.from }),
       PONG: (_, body, cx) => void heard.push({ type: 'PONG', body, from: cx.from }),
     },
   })
@@ -138,6 +143,7 @@ export function scriptedMaster({ epoch = 1, agentId = 'A1' } = {}): ScriptedMast
     answers: true,
     spreadMs: 0,
     admits: true,
+    refusal: undefined,
     reconcile: [],
     statusesOf: (task) =>
       updates

@@ -74,20 +74,35 @@ test('an agent is not reactivated while it drains', () => {
   assert.is(contents.drains.size + contents.deactivated.size, 0)
 })
 
-test('what was decided about an agent outlives its absence, and ends with it', () => {
+test('the age of a disk only grows, of an agent that is known', () => {
+  const aged = (disk_age: number): RegistryOperation => ({
+    type: 'RECORD_DISK_AGE',
+    agent_id,
+    disk_age,
+  })
+  const { contents, applied } = books(aged(1), admit, aged(2), aged(2), aged(1), aged(3))
+  assert.equal(applied, [false, true, true, false, false, true])
+  assert.equal(toRegistry(contents).disk_ages, [{ agent_id, disk_age: 3 }])
+})
+
+test('what is known of an agent outlives its absence, and ends with it', () => {
   const unreachable: RegistryOperation = { type: 'MARK_UNREACHABLE', agent_id, timestamp }
   const back: RegistryOperation = { type: 'MARK_REACHABLE', agent_info }
-  const away = books(admit, drain, unreachable)
-  assert.is(away.contents.drains.get('S1')?.state, 'DRAINING')
-  assert.is(books(admit, drain, unreachable, back).contents.drains.size, 1)
+  const aged: RegistryOperation = { type: 'RECORD_DISK_AGE', agent_id, disk_age: 3 }
+  for (const stay of [[unreachable], [unreachable, back]]) {
+    const { contents } = books(admit, drain, aged, ...stay)
+    assert.is(contents.drains.get('S1')?.state, 'DRAINING')
+    assert.is(contents.disk_ages.get('S1'), 3)
+  }
   const ends: RegistryOperation[][] = [
     [{ type: 'REMOVE_AGENT', agent_id }],
     [{ type: 'MARK_GONE', agent_id, timestamp }],
     [unreachable, { type: 'PRUNE', unreachable: [agent_id], gone: [] }],
   ]
   for (const end of ends) {
-    const { contents } = books(admit, drain, ...end)
-    assert.is(contents.drains.size + contents.deactivated.size, 0)
+    const { contents } = books(admit, drain, aged, ...end)
+    const { drains, deactivated, disk_ages } = contents
+    assert.is(drains.size + deactivated.size + disk_ages.size, 0)
   }
 })
 
