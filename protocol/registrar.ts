@@ -25,7 +25,7 @@ export const Registry = Type.Object({
   weights: mapOf(Type.Number({ exclusiveMinimum: 0 })),
   /** Of agents that are admitted or unreachable: it outlives their absence. */
   drains: Type.Array(Type.Object({ agent_id: AgentId, drain_info: DrainInfo })),
-  /** How old the disks of such agents were when they last said so. */
+  /** How old the disks of these and of gone agents were when they last said so. */
   disk_ages: Type.Array(Type.Object({ agent_id: AgentId, disk_age: DiskAge })),
   /** Agents that are not offered, those that are drained too. */
   deactivated: Type.Array(AgentId),

@@ -37,9 +37,18 @@ function isEnding({ phase, stop }: AgentState): boolean {
  * The master has heard of a later age than it was told. If that is not what this agent said since, it goes by a
  * past that is not its own any more: it ends, tells nobody anything, and leaves the disk as it is.
  */
-export function endIfOld(state: AgentState, { details, message }: AskError, cx: Context): void {
+export function endIfOld(state: AgentState, { details }: AskError, cx: Context): void {
   const { known } = details as { readonly known: number }
   if (known <= state.diskAge) return
-  cx.log('fatal', message)
+  const { work_dir } = state.options
+  cx.log(
+    'fatal',
+    'the work directory is an older copy of itself; start a new agent on an empty one',
+    {
+      work_dir,
+      disk_age: state.diskAge,
+      known,
+    },
+  )
   close(state, cx)
 }

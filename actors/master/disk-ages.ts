@@ -19,7 +19,7 @@ export function refuseOldCopy(
   if (disk_age === undefined || known === undefined || disk_age >= known) return false
   // The agent is not told to end: it may have said this before it said the other.
   const refusal = failure('OLD_COPY', { agent_id: id, disk_age, known })
-  cx.log('warn', refusal.message)
+  cx.log('warn', 'an agent is refused: its disk is an older copy', { agent: id, disk_age, known })
   cx.refuse(refusal)
   return true
 }

@@ -33,7 +33,6 @@ export function markGone(
     }
     state.gone.set(id, timestamp)
     state.drains.delete(id)
-    state.diskAges.delete(id)
     state.deactivated.delete(id)
     leave(state, id, cx)
     announce(state, 'agent', id, { type: 'AGENT_GONE', agent_gone: { agent_id } }, cx)

@@ -24,7 +24,10 @@ function prune(state: MasterState, cx: Context): void {
   const ids = (list: readonly string[]) => list.map((value) => ({ value }))
   store(state, [{ type: 'PRUNE', unreachable: ids(unreachable), gone: ids(gone) }], cx, () => {
     for (const id of unreachable) forget(state, id)
-    for (const id of gone) state.gone.delete(id)
+    for (const id of gone) {
+      state.gone.delete(id)
+      state.diskAges.delete(id)
+    }
     const details = { unreachable: unreachable.length, gone: gone.length }
     cx.log('info', 'agents that left long ago are forgotten', details)
   })

@@ -54,13 +54,14 @@ export function reregisterAgent(state: MasterState, said: Return, cx: Context): 
     cx.refuse(failure('NOT_ACCEPTED', { reason: 'agent_info.id is missing' }))
     return
   }
+  // Even if it is gone: one that is told to leave would begin anew, with what stands on that disk.
+  if (refuseOldCopy(state, id, report.disk_age, cx)) return
   const known = state.agents.get(id)
   const objection = objectionTo(state, known, report.agent_info, id)
   if (objection !== undefined) {
     refuseAgent(state, objection, cx)
     return
   }
-  if (refuseOldCopy(state, id, report.disk_age, cx)) return
   if (state.transitions.has(id)) return
   const pid = cx.from
   const held = cx.hold()

@@ -188,7 +188,7 @@ export interface MasterState {
   readonly quotas: Map<string, QuotaConfig>
   /** Of agents that drain or are drained, also unreachable ones. */
   readonly drains: Map<string, DrainInfo>
-  /** Of agents that are admitted or unreachable, as the registry has it (disk-ages.ts). */
+  /** Of agents that are admitted, unreachable or gone, as the registry has it (disk-ages.ts). */
   readonly diskAges: Map<string, number>
   /** When agents were last told to drain, ms since the Unix epoch. */
   readonly drainStarts: WeakMap<Agent, number>

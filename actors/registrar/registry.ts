@@ -122,7 +122,7 @@ export function apply(contents: Contents, operation: RegistryOperation): Change[
     case 'PRUNE':
       return [
         ...operation.unreachable.flatMap((id) => leave(contents, 'unreachable', id.value)),
-        ...operation.gone.flatMap((id) => remove(contents, 'gone', id.value)),
+        ...operation.gone.flatMap((id) => leave(contents, 'gone', id.value)),
       ]
     case 'UPDATE_WEIGHTS':
       return Object.entries(operation.weights).map(([id, value]) =>
@@ -243,22 +243,23 @@ function moveOut(
   const left = remove(contents, 'admitted', id)
   if (kind === 'gone') left.push(...remove(contents, 'unreachable', id))
   if (left.length === 0) return []
-  if (kind === 'gone') left.push(...outOfBooks(contents, id))
+  if (kind === 'gone') left.push(...outOfService(contents, id))
   return [...left, put(contents, kind, id, value)]
 }
 
 /** An agent that leaves for good, with all that is known of it. */
-function leave(contents: Contents, kind: 'admitted' | 'unreachable', id: string): Change[] {
+function leave(
+  contents: Contents,
+  kind: 'admitted' | 'unreachable' | 'gone',
+  id: string,
+): Change[] {
   const left = remove(contents, kind, id)
-  return left.length === 0 ? [] : [...left, ...outOfBooks(contents, id)]
+  if (left.length === 0) return []
+  return [...left, ...outOfService(contents, id), ...remove(contents, 'disk_ages', id)]
 }
 
-function outOfBooks(contents: Contents, id: string): Change[] {
-  return [
-    ...remove(contents, 'drains', id),
-    ...remove(contents, 'deactivated', id),
-    ...remove(contents, 'disk_ages', id),
-  ]
+function outOfService(contents: Contents, id: string): Change[] {
+  return [...remove(contents, 'drains', id), ...remove(contents, 'deactivated', id)]
 }
 
 /** Sets a record. */

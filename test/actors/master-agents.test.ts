@@ -431,8 +431,12 @@ test('an agent whose disk was set back to an older copy is not taken back, whoev
     assert.ok((await back(3)).ok)
     await m.failOver()
   }
+  await agent.reregister([], [], [], { disk_age: 3 })
+  await m.operate({ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: { value: agent.id } } })
+  const gone = await back(2)
+  assert.is(gone.ok ? '' : gone.error.code, 'OLD_COPY')
   // It ends at its own judgement: what it said may be older than what else it has said.
-  assert.equal(agent.got(ShutdownAgent), [])
+  assert.is(agent.got(ShutdownAgent).length, 1)
   await m.stop()
 })
 

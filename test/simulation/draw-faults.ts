@@ -122,9 +122,8 @@ function strikable(type: HostFault, hosts: Hosts, victims: readonly string[]): r
     case 'corrupt':
     case 'stale':
     case 'wipe':
-      return [...victims, ...agents]
     case 'restore':
-      return victims
+      return [...victims, ...agents]
     case 'signal':
       return agents
     case 'storage':

@@ -4,7 +4,7 @@ import type { Clock, Random } from '../../src/runtime/ports.ts'
 import type { Cluster } from './cluster.ts'
 import { Violation } from './history.ts'
 import type { SimulatedHost } from './host.ts'
-import { setBack } from './old-copies.ts'
+import { setAgentBack, setBack } from './old-copies.ts'
 import { type Fault, type HostFault, theLeader } from './plan.ts'
 import { agentIdOf, agentStore, isServing, leaderOf } from './views.ts'
 
@@ -82,7 +82,8 @@ function strike(
       const backup = host.storage.backup()
       return () => {
         host.crash()
-        setBack(cluster, host, backup)
+        if (cluster.masters.includes(host)) setBack(cluster, host, backup)
+        else setAgentBack(cluster, host, backup)
         revive()
       }
     }

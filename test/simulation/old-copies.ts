@@ -1,12 +1,16 @@
-/** Disks of replicas that somebody sets back to an old copy (simulation.md §5). */
+/** Disks that somebody sets back to an old copy (simulation.md §5). */
 import { positionOf } from '../../actors/log/records.ts'
 import { heardOf, isBehind } from '../../actors/log/voted.ts'
+import type { MasterState } from '../../actors/master/state.ts'
+import { unpack } from '../../protocol/codec.ts'
 import type { Voted } from '../../protocol/log.ts'
 import type { Backup } from '../../src/storage/memory-store.ts'
+import { unseal } from '../../src/storage/sealed-store.ts'
 import type { Cluster } from './cluster.ts'
 import type { SimulatedHost } from './host.ts'
 import { type Contents, readMetadata, readProgress } from './log-disk.ts'
 import { diskOf, type LogId, logPaths, logsOf } from './log-rules.ts'
+import { agentIdIn, agentIdOf, agentStateOf, agentStore, leaderOf } from './views.ts'
 
 /**
  * Sets a disk back if that must be noticed: the disks of all other replicas hold that this one has voted since
@@ -33,6 +37,39 @@ export function setBack(cluster: Cluster, host: SimulatedHost, backup: Backup): 
   for (const [id, copy] of copies) {
     if (copy !== undefined) logs[id].setBack(diskOf(host), copy.generation)
   }
+}
+
+/** Agents on old copies: which disk of the host, who it was, and how old its disk has been. */
+const oldAgents = new WeakMap<SimulatedHost, { disks: number; id: string; known: number }>()
+/** So long an agent has time to be told, ms. */
+const refusedMs = 30_000
+
+/**
+ * Sets an agent's disk back if that must be noticed: the registry holds that it has grown older since the copy
+ * was made. Otherwise it stays as it is.
+ */
+export function setAgentBack(cluster: Cluster, host: SimulatedHost, backup: Backup): void {
+  const id = agentIdOf(host)
+  const copy = backup.contents(agentStore)
+  const known = id && leaderOf(cluster)?.master.diskAges.get(id)
+  if (!id || !known || agentIdIn(copy) !== id || ageIn(copy) >= known) return
+  cluster.mark('an agent is set back to an old copy')
+  host.restore(backup)
+  oldAgents.set(host, { disks: host.disks, id, known })
+  cluster.operators.renew(host.name, id, refusedMs)
+}
+
+/** Whether an agent is at work on an old copy, although the leader knows that it is one. */
+export function goesByOldCopy(host: SimulatedHost, { diskAges }: MasterState): boolean {
+  const old = oldAgents.get(host)
+  if (old === undefined || host.disks !== old.disks) return false
+  return agentStateOf(host)?.phase === 'RUNNING' && (diskAges.get(old.id) ?? 0) >= old.known
+}
+
+function ageIn(contents: Contents): number {
+  const value = contents.get('age')
+  const content = value && unseal('age', value)
+  return content === undefined ? 0 : (unpack(content) as number)
 }
 
 /** What the replica of a node knows of its own votes that finds this on its disk. */

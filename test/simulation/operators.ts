@@ -104,10 +104,21 @@ export class Operators {
     void this.#doing(async () => {
       await this.#pass(repairMs)
       look()
-      if (this.#options.machines.isServing(host)) return
-      this.lose(agentId)
-      this.#options.machines.replace(host)
+      if (!this.#options.machines.isServing(host)) this.#replace(host, agentId)
     })
+  }
+
+  /** A host whose disk was set back is replaced after a while, unless it was meanwhile. */
+  renew(host: string, agentId: string, inMs: number): void {
+    void this.#doing(async () => {
+      await this.#pass(inMs)
+      if (this.#options.machines.agentId(host) === agentId) this.#replace(host, agentId)
+    })
+  }
+
+  #replace(host: string, agentId: string | undefined): void {
+    this.lose(agentId)
+    this.#options.machines.replace(host)
   }
 
   begin(order: Order): void {

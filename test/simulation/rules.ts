@@ -14,6 +14,7 @@ import {
   type Hand,
   type Offered,
 } from './offer-rules.ts'
+import { goesByOldCopy } from './old-copies.ts'
 import { checkDecisions, isForgetful } from './operator-rules.ts'
 import { agentStateOf, holdsLease, isServing, leaderOf } from './views.ts'
 import { watch } from './watchers.ts'
@@ -70,8 +71,12 @@ function checkAgents({ plan, agents, history }: Cluster): void {
 }
 
 /** T4: no agent goes by what its store does not hold any more. */
-function checkStores({ agents, mark }: Cluster): void {
+function checkStores(cluster: Cluster): void {
+  const { agents, mark } = cluster
+  const leader = leaderOf(cluster)
   for (const host of agents) {
+    if (leader !== undefined && goesByOldCopy(host, leader.master))
+      throw new Violation('T4', `${host.name} goes by an old copy of its disk`)
     if (!host.hasReadStale) continue
     mark('an agent reads what it wrote before')
     if (isServing(host)) throw new Violation('T4', `${host.name} goes by what it had replaced`)

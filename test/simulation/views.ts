@@ -58,7 +58,12 @@ const idsOf = new WeakMap<Uint8Array, { readonly id: string | undefined }>()
 
 /** Id of the agent on a host, also while it is down: as its disk says. */
 export function agentIdOf({ storage }: SimulatedHost): string | undefined {
-  const value = storage.contents(agentStore).get('agent')
+  return agentIdIn(storage.contents(agentStore))
+}
+
+/** Id of the agent whose store holds this. */
+export function agentIdIn(contents: ReadonlyMap<string, Uint8Array>): string | undefined {
+  const value = contents.get('agent')
   if (value === undefined) return undefined
   const known = idsOf.get(value)
   if (known !== undefined) return known.id

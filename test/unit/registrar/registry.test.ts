@@ -96,7 +96,10 @@ test('what is known of an agent outlives its absence, and ends with it', () => {
   }
   const ends: RegistryOperation[][] = [
     [{ type: 'REMOVE_AGENT', agent_id }],
-    [{ type: 'MARK_GONE', agent_id, timestamp }],
+    [
+      { type: 'MARK_GONE', agent_id, timestamp },
+      { type: 'PRUNE', unreachable: [], gone: [agent_id] },
+    ],
     [unreachable, { type: 'PRUNE', unreachable: [agent_id], gone: [] }],
   ]
   for (const end of ends) {
