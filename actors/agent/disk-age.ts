@@ -40,15 +40,11 @@ function isEnding({ phase, stop }: AgentState): boolean {
 export function endIfOld(state: AgentState, { details }: AskError, cx: Context): void {
   const { known } = details as { readonly known: number }
   if (known <= state.diskAge) return
-  const { work_dir } = state.options
-  cx.log(
-    'fatal',
-    'the work directory is an older copy of itself; start a new agent on an empty one',
-    {
-      work_dir,
-      disk_age: state.diskAge,
-      known,
-    },
-  )
+  cx.cancel('register')
+  cx.log('fatal', 'the work directory is an older copy; use an empty one', {
+    work_dir: state.options.work_dir,
+    disk_age: state.diskAge,
+    known,
+  })
   close(state, cx)
 }

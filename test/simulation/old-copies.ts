@@ -1,7 +1,6 @@
 /** Disks that somebody sets back to an old copy (simulation.md §5). */
 import { positionOf } from '../../actors/log/records.ts'
 import { heardOf, isBehind } from '../../actors/log/voted.ts'
-import type { MasterState } from '../../actors/master/state.ts'
 import { unpack } from '../../protocol/codec.ts'
 import type { Voted } from '../../protocol/log.ts'
 import type { Backup } from '../../src/storage/memory-store.ts'
@@ -39,31 +38,30 @@ export function setBack(cluster: Cluster, host: SimulatedHost, backup: Backup): 
   }
 }
 
-/** Agents on old copies: which disk of the host, who it was, and how old its disk has been. */
-const oldAgents = new WeakMap<SimulatedHost, { disks: number; id: string; known: number }>()
+/** By the host of an agent on an old copy, which of its disks that is. */
+const oldDisks = new WeakMap<SimulatedHost, number>()
 /** So long an agent has time to be told, ms. */
 const refusedMs = 30_000
 
 /**
  * Sets an agent's disk back if that must be noticed: the registry holds that it has grown older since the copy
- * was made. Otherwise it stays as it is.
+ * was made, and will hold it until the host is replaced. Otherwise it stays as it is.
  */
 export function setAgentBack(cluster: Cluster, host: SimulatedHost, backup: Backup): void {
   const id = agentIdOf(host)
   const copy = backup.contents(agentStore)
-  const known = id && leaderOf(cluster)?.master.diskAges.get(id)
-  if (!id || !known || agentIdIn(copy) !== id || ageIn(copy) >= known) return
+  const master = leaderOf(cluster)?.master
+  if (id === undefined || agentIdIn(copy) !== id || !master?.agents.has(id)) return
+  if (ageIn(copy) >= (master.diskAges.get(id) ?? 0)) return
   cluster.mark('an agent is set back to an old copy')
   host.restore(backup)
-  oldAgents.set(host, { disks: host.disks, id, known })
+  oldDisks.set(host, host.disks)
   cluster.operators.renew(host.name, id, refusedMs)
 }
 
-/** Whether an agent is at work on an old copy, although the leader knows that it is one. */
-export function goesByOldCopy(host: SimulatedHost, { diskAges }: MasterState): boolean {
-  const old = oldAgents.get(host)
-  if (old === undefined || host.disks !== old.disks) return false
-  return agentStateOf(host)?.phase === 'RUNNING' && (diskAges.get(old.id) ?? 0) >= old.known
+/** Whether an agent is at work on an old copy of its disk. */
+export function goesByOldCopy(host: SimulatedHost): boolean {
+  return oldDisks.get(host) === host.disks && agentStateOf(host)?.phase === 'RUNNING'
 }
 
 function ageIn(contents: Contents): number {

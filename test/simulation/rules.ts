@@ -71,11 +71,9 @@ function checkAgents({ plan, agents, history }: Cluster): void {
 }
 
 /** T4: no agent goes by what its store does not hold any more. */
-function checkStores(cluster: Cluster): void {
-  const { agents, mark } = cluster
-  const leader = leaderOf(cluster)
+function checkStores({ agents, mark }: Cluster): void {
   for (const host of agents) {
-    if (leader !== undefined && goesByOldCopy(host, leader.master))
+    if (goesByOldCopy(host))
       throw new Violation('T4', `${host.name} goes by an old copy of its disk`)
     if (!host.hasReadStale) continue
     mark('an agent reads what it wrote before')

@@ -73,7 +73,7 @@ export const situations: readonly string[] = [
   'a disk is set back to an old copy',
   'an agent is set back to an old copy',
   'an agent is refused: its disk is an older copy',
-  'the work directory is an older copy of itself; start a new agent on an empty one',
+  'the work directory is an older copy; use an empty one',
   'an agent reads what it wrote before',
   'waits for agents before it offers anything',
   'offers again',
