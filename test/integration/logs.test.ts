@@ -1,5 +1,5 @@
 /** `meseta log` and `meseta store` on real processes: three masters, and a state of three nodes. */
-import { rmSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { clusterFor } from '../support/cluster.ts'
 import { type Ended, meseta, Running } from '../support/meseta.ts'
@@ -82,6 +82,43 @@ test('a master whose disk is lost is replaced under its name, and votes again', 
     },
     { what: 'all replicas to vote, and to have learned the same', timeoutMs: 30_000 },
   )
+})
+
+/** How old the registry knows the disk of the agent on a node to be. */
+async function diskAge(node: string): Promise<number> {
+  const agents = JSON.parse(await done('agent', 'ls', '-o', 'json'))
+  const agent = agents.find(({ pid }: { pid: string }) => pid.includes(node))
+  const entries = JSON.parse(
+    await done('log', 'read', '--from', '0', '--limit', '1000', '-o', 'json'),
+  )
+  const ages = entries
+    .flatMap(({ value }: { value: { changes: unknown[][] } }) => value.changes)
+    .filter(([kind, id]: unknown[]) => kind === 'disk_ages' && id === agent?.agent_info.id.value)
+  return ages.at(-1)?.[2] ?? 0
+}
+
+test('an agent on an older copy of its work directory ends, and says so', slow, async () => {
+  const directory = temporaryDirectory('copied')
+  const [workDir, copy] = [join(directory, 'agent'), join(directory, 'copy')]
+  const start = () =>
+    new Running(['start', '--name', 'copied', 'agent', '--work-dir', workDir], {
+      MESETA_NATS_URL: cluster().natsUrl,
+    })
+  for (const age of [1, 2]) {
+    const agent = start()
+    await until(async () => (await diskAge('copied')) >= age, {
+      what: `the registry to know that the disk is ${age}`,
+      timeoutMs: 60_000,
+    })
+    agent.child.kill('SIGTERM')
+    await agent.ended
+    if (age === 1) cpSync(workDir, copy, { recursive: true })
+  }
+  rmSync(workDir, { recursive: true })
+  cpSync(copy, workDir, { recursive: true })
+  const { code, stdout, stderr } = await start().ended
+  assert.is(code, 1)
+  assert.match(stdout + stderr, /the work directory is an older copy; use an empty one/)
 })
 
 test('a state of three nodes keeps what was stored when one is lost', slow, async () => {
