@@ -52,6 +52,8 @@ export function setAgentBack(cluster: Cluster, host: SimulatedHost, backup: Back
   const copy = backup.contents(agentStore)
   const master = leaderOf(cluster)?.master
   if (id === undefined || agentIdIn(copy) !== id || !master?.agents.has(id)) return
+  // One that had been told to leave comes as another agent, of whose disk nobody knows.
+  if (copy.has('leaving')) return
   if (ageIn(copy) >= (master.diskAges.get(id) ?? 0)) return
   cluster.mark('an agent is set back to an old copy')
   host.restore(backup)
