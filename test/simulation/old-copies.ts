@@ -1,6 +1,7 @@
 /** Disks that somebody sets back to an old copy (simulation.md §5). */
 import { positionOf } from '../../actors/log/records.ts'
 import { heardOf, isBehind } from '../../actors/log/voted.ts'
+import type { RegistrarState } from '../../actors/registrar/state.ts'
 import { unpack } from '../../protocol/codec.ts'
 import type { Voted } from '../../protocol/log.ts'
 import type { Backup } from '../../src/storage/memory-store.ts'
@@ -9,7 +10,7 @@ import type { Cluster } from './cluster.ts'
 import type { SimulatedHost } from './host.ts'
 import { type Contents, readMetadata, readProgress } from './log-disk.ts'
 import { diskOf, type LogId, logPaths, logsOf } from './log-rules.ts'
-import { agentIdIn, agentIdOf, agentStateOf, agentStore, leaderOf } from './views.ts'
+import { agentIdIn, agentIdOf, agentStateOf, agentStore, leaderOf, stateOf } from './views.ts'
 
 /**
  * Sets a disk back if that must be noticed: the disks of all other replicas hold that this one has voted since
@@ -38,32 +39,41 @@ export function setBack(cluster: Cluster, host: SimulatedHost, backup: Backup): 
   }
 }
 
-/** By the host of an agent on an old copy, which of its disks that is. */
-const oldDisks = new WeakMap<SimulatedHost, number>()
+/** By the host of an agent on an old copy: which of its disks that is, who it was, and how old its disk was. */
+const oldAgents = new WeakMap<SimulatedHost, { disks: number; id: string; age: number }>()
 /** So long an agent has time to be told, ms. */
 const refusedMs = 30_000
 
 /**
  * Sets an agent's disk back if that must be noticed: the registry holds that it has grown older since the copy
- * was made, and will hold it until the host is replaced. Otherwise it stays as it is.
+ * was made. Otherwise it stays as it is.
  */
 export function setAgentBack(cluster: Cluster, host: SimulatedHost, backup: Backup): void {
   const id = agentIdOf(host)
   const copy = backup.contents(agentStore)
-  const master = leaderOf(cluster)?.master
-  if (id === undefined || agentIdIn(copy) !== id || !master?.agents.has(id)) return
-  // One that had been told to leave comes as another agent, of whose disk nobody knows.
-  if (copy.has('leaving')) return
-  if (ageIn(copy) >= (master.diskAges.get(id) ?? 0)) return
+  if (id === undefined || agentIdIn(copy) !== id) return
+  const age = knownAge(cluster, id)
+  if (age === undefined || ageIn(copy) >= age) return
   cluster.mark('an agent is set back to an old copy')
   host.restore(backup)
-  oldDisks.set(host, host.disks)
+  oldAgents.set(host, { disks: host.disks, id, age })
   cluster.operators.renew(host.name, id, refusedMs)
 }
 
-/** Whether an agent is at work on an old copy of its disk. */
-export function goesByOldCopy(host: SimulatedHost): boolean {
-  return oldDisks.get(host) === host.disks && agentStateOf(host)?.phase === 'RUNNING'
+/** Whether somebody is at work as who he was on an old copy of his disk, although the registry holds that it is. */
+export function goesByOldCopy(cluster: Cluster, host: SimulatedHost): boolean {
+  const old = oldAgents.get(host)
+  if (old?.disks !== host.disks) return false
+  const agent = agentStateOf(host)
+  if (agent?.phase !== 'RUNNING' || agent.info.id?.value !== old.id) return false
+  // It is forgotten of an agent that has left.
+  return (knownAge(cluster, old.id) ?? 0) >= old.age
+}
+
+/** How old the registry knows an agent's disk to be, as its registrar has it, and not its master. */
+function knownAge(cluster: Cluster, id: string): number | undefined {
+  const host = leaderOf(cluster)?.host
+  return host && stateOf<RegistrarState>(host, 'registrar')?.contents.disk_ages.get(id)
 }
 
 function ageIn(contents: Contents): number {

@@ -71,9 +71,10 @@ function checkAgents({ plan, agents, history }: Cluster): void {
 }
 
 /** T4: no agent goes by what its store does not hold any more. */
-function checkStores({ agents, mark }: Cluster): void {
+function checkStores(cluster: Cluster): void {
+  const { agents, mark } = cluster
   for (const host of agents) {
-    if (goesByOldCopy(host))
+    if (goesByOldCopy(cluster, host))
       throw new Violation('T4', `${host.name} goes by an old copy of its disk`)
     if (!host.hasReadStale) continue
     mark('an agent reads what it wrote before')
