@@ -164,7 +164,7 @@ async function measure(agents: number): Promise<Line[]> {
       node,
       half.map((agent_id) => ({ type: 'MARK_UNREACHABLE', agent_id, timestamp })),
     )
-    const prune: RegistryOperation = { type: 'PRUNE', unreachable: half, gone: [] }
+    const prune: RegistryOperation = { type: 'PRUNE', unreachable: half, gone: [], left: [] }
     await note('forget half of them', () => applyAll(node, [prune]), half.length)
     await note(
       'remove the others',

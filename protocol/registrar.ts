@@ -12,6 +12,10 @@ import { AgentId, MachineId, TimeInfo, Unavailability } from './v1/ids.ts'
 import { MachineInfo } from './v1/maintenance.ts'
 import { QuotaConfig } from './v1/quota.ts'
 
+/** How old an agent's disk was, and when it last said so. */
+export const DiskRecord = Type.Object({ disk_age: DiskAge, timestamp: TimeInfo })
+export type DiskRecord = Static<typeof DiskRecord>
+
 const Since = Type.Object({ agent_id: AgentId, timestamp: TimeInfo })
 
 /** The registry: all that outlives a master. */
@@ -25,8 +29,8 @@ export const Registry = Type.Object({
   weights: mapOf(Type.Number({ exclusiveMinimum: 0 })),
   /** Of agents that are admitted or unreachable: it outlives their absence. */
   drains: Type.Array(Type.Object({ agent_id: AgentId, drain_info: DrainInfo })),
-  /** How old the disks of these and of gone agents were when they last said so. */
-  disk_ages: Type.Array(Type.Object({ agent_id: AgentId, disk_age: DiskAge })),
+  /** Also of agents that have left: whoever comes back is to be known. */
+  disks: Type.Array(Type.Object({ agent_id: AgentId, ...DiskRecord.properties })),
   /** Agents that are not offered, those that are drained too. */
   deactivated: Type.Array(AgentId),
   /** Those in the maintenance schedule; all others are up. */
@@ -51,6 +55,8 @@ export const RegistryOperation = Type.Union([
     type: Type.Literal('PRUNE'),
     unreachable: Type.Array(AgentId),
     gone: Type.Array(AgentId),
+    /** Those of which nothing is left but the age of their disk. */
+    left: Type.Array(AgentId),
   }),
   Type.Object({
     type: Type.Literal('UPDATE_WEIGHTS'),
@@ -64,7 +70,11 @@ export const RegistryOperation = Type.Union([
   /** Not while it drains. */
   Type.Object({ type: Type.Literal('REACTIVATE_AGENT'), agent_id: AgentId }),
   /** Of an agent that is admitted or unreachable, and if the disk has grown older. */
-  Type.Object({ type: Type.Literal('RECORD_DISK_AGE'), agent_id: AgentId, disk_age: DiskAge }),
+  Type.Object({
+    type: Type.Literal('RECORD_DISK_AGE'),
+    agent_id: AgentId,
+    ...DiskRecord.properties,
+  }),
   /** The whole schedule anew. Does not apply if a machine that is down is not in it. */
   Type.Object({
     type: Type.Literal('UPDATE_SCHEDULE'),

@@ -6,7 +6,7 @@
 import { failure } from '../../protocol/errors.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { store } from './registry.ts'
-import type { MasterState } from './state.ts'
+import { type MasterState, toTimeInfo } from './state.ts'
 
 /** Refuses an agent whose disk is younger than it was; false if nobody knows that of it. */
 export function refuseOldCopy(
@@ -15,7 +15,7 @@ export function refuseOldCopy(
   disk_age: number | undefined,
   cx: Context,
 ): boolean {
-  const known = state.diskAges.get(id)
+  const known = state.disks.get(id)?.disk_age
   if (disk_age === undefined || known === undefined || disk_age >= known) return false
   // The agent is not told to end: it may have said this before it said the other.
   const refusal = failure('OLD_COPY', { agent_id: id, disk_age, known })
@@ -26,12 +26,13 @@ export function refuseOldCopy(
 
 /** An agent says how old its disk is now; it is known once that is in the registry. */
 export function learnDiskAge(state: MasterState, id: string, disk_age: number, cx: Context): void {
+  const record = { disk_age, timestamp: toTimeInfo(cx.now()) }
   store(
     state,
-    [{ type: 'RECORD_DISK_AGE', agent_id: { value: id }, disk_age }],
+    [{ type: 'RECORD_DISK_AGE', agent_id: { value: id }, ...record }],
     cx,
     ([applied]) => {
-      if (applied) state.diskAges.set(id, disk_age)
+      if (applied) state.disks.set(id, record)
     },
   )
 }

@@ -5,7 +5,7 @@
 import type { TimeInfo } from '../../protocol/v1/index.ts'
 import type { Context } from '../../src/runtime/index.ts'
 import { store } from './registry.ts'
-import type { MasterState } from './state.ts'
+import { isKnownAgent, type MasterState } from './state.ts'
 
 /** Looks through the lists once in each interval. */
 export function prunePeriodically(state: MasterState, cx: Context): void {
@@ -20,24 +20,29 @@ function prune(state: MasterState, cx: Context): void {
   const idle = (id: string) => !state.transitions.has(id)
   const unreachable = overdue(state.unreachable, cx.now() - maxAgeMs, max).filter(idle)
   const gone = overdue(state.gone, cx.now() - maxAgeMs, max).filter(idle)
-  if (unreachable.length + gone.length === 0) return
+  const left = overdue(disksOfNobody(state), cx.now() - maxAgeMs, max).filter(idle)
+  if (unreachable.length + gone.length + left.length === 0) return
   const ids = (list: readonly string[]) => list.map((value) => ({ value }))
-  store(state, [{ type: 'PRUNE', unreachable: ids(unreachable), gone: ids(gone) }], cx, () => {
+  const lists = { unreachable: ids(unreachable), gone: ids(gone), left: ids(left) }
+  store(state, [{ type: 'PRUNE', ...lists }], cx, () => {
     for (const id of unreachable) forget(state, id)
-    for (const id of gone) {
-      state.gone.delete(id)
-      state.diskAges.delete(id)
-    }
-    const details = { unreachable: unreachable.length, gone: gone.length }
+    for (const id of gone) state.gone.delete(id)
+    for (const id of left) state.disks.delete(id)
+    const details = { unreachable: unreachable.length, gone: gone.length, left: left.length }
     cx.log('info', 'agents that left long ago are forgotten', details)
   })
+}
+
+/** Of agents of which nothing else is known: id -> when they last said how old it is. */
+function disksOfNobody(state: MasterState): Map<string, TimeInfo> {
+  const left = [...state.disks].filter(([id]) => !isKnownAgent(state, id) && !state.gone.has(id))
+  return new Map(left.map(([id, { timestamp }]) => [id, timestamp]))
 }
 
 /** Its tasks are not known any more, either; unless the agent is back since. */
 function forget(state: MasterState, id: string): void {
   if (!state.unreachable.delete(id)) return
   state.drains.delete(id)
-  state.diskAges.delete(id)
   state.deactivated.delete(id)
   for (const { unreachable } of state.frameworks.values()) {
     for (const [taskId, task] of [...unreachable]) {

@@ -45,8 +45,7 @@ function load(state: MasterState, registry: Registry): void {
   for (const { agent_id, drain_info } of registry.drains) {
     state.drains.set(agent_id.value, drain_info)
   }
-  for (const { agent_id, disk_age } of registry.disk_ages)
-    state.diskAges.set(agent_id.value, disk_age)
+  for (const { agent_id, ...disk } of registry.disks) state.disks.set(agent_id.value, disk)
   for (const { value } of registry.deactivated) state.deactivated.add(value)
   for (const machine of registry.machines) state.machines.set(machineKey(machine.id), machine)
   for (const config of registry.quotas) state.quotas.set(config.role, config)

@@ -149,7 +149,6 @@ export function unregisterAgent(state: MasterState, agent: Agent, why: string, c
 function leave(state: MasterState, agent: Agent, why: string, cx: Context): void {
   state.transitions.delete(agent.id)
   state.drains.delete(agent.id)
-  state.diskAges.delete(agent.id)
   state.deactivated.delete(agent.id)
   const message = `the agent ${agent.info.hostname} is gone: ${why}`
   removeAgent(state, agent, { reason: 'REASON_AGENT_REMOVED', message }, cx)

@@ -4,6 +4,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { Share } from '../../protocol/allocator.ts'
+import type { DiskRecord } from '../../protocol/registrar.ts'
 import type { Fields } from '../../protocol/splice.ts'
 import { type Subjects, subjects } from '../../protocol/subjects.ts'
 import type {
@@ -188,8 +189,8 @@ export interface MasterState {
   readonly quotas: Map<string, QuotaConfig>
   /** Of agents that drain or are drained, also unreachable ones. */
   readonly drains: Map<string, DrainInfo>
-  /** Of agents that are admitted, unreachable or gone, as the registry has it (disk-ages.ts). */
-  readonly diskAges: Map<string, number>
+  /** How old they are, as the registry has it; also of agents that left (disk-ages.ts). */
+  readonly disks: Map<string, DiskRecord>
   /** When agents were last told to drain, ms since the Unix epoch. */
   readonly drainStarts: WeakMap<Agent, number>
   /** Agents that are not offered, those of `drains` among them. */
@@ -267,7 +268,7 @@ export function newState(
     weights: new Map(),
     quotas: new Map(),
     drains: new Map(),
-    diskAges: new Map(),
+    disks: new Map(),
     drainStarts: new WeakMap(),
     deactivated: new Set(),
     machines: new Map(),

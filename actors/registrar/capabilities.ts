@@ -11,7 +11,7 @@ import { type Change, type Contents, put, remove } from './registry.ts'
 /** Those of this master, by Mesos' names, and whether the contents need them. */
 const capabilities: Readonly<Record<string, (contents: Contents) => boolean>> = {
   AGENT_DRAINING: ({ drains, deactivated }) => drains.size > 0 || deactivated.size > 0,
-  DISK_AGES: ({ disk_ages }) => disk_ages.size > 0,
+  DISK_AGES: ({ disks }) => disks.size > 0,
   QUOTA_V2: ({ quotas }) => quotas.size > 0,
 }
 

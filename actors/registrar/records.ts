@@ -4,9 +4,9 @@
  * counts; therefore the log may be shortened by writing records again, in any order and in parts.
  */
 import Type, { type Static } from 'typebox'
-import { DiskAge } from '../../protocol/agent.ts'
 import { encode, unpack } from '../../protocol/codec.ts'
 import { type Check, checker } from '../../protocol/message.ts'
+import { DiskRecord } from '../../protocol/registrar.ts'
 import { err, ok, type Result } from '../../protocol/result.ts'
 import {
   AgentInfo,
@@ -39,7 +39,7 @@ const checks: Readonly<Record<Kind, Check>> = {
   gone: checker('timestamp', TimeInfo),
   weights: checker('weight', Type.Number({ exclusiveMinimum: 0 })),
   drains: checker('drain_info', DrainInfo),
-  disk_ages: checker('disk_age', DiskAge),
+  disks: checker('disk', DiskRecord),
   deactivated: checker('deactivated', Type.Literal(true)),
   machines: checker('machine', MachineInfo),
   quotas: checker('quota_config', QuotaConfig),

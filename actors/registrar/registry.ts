@@ -3,7 +3,7 @@
  * contents in memory and yields the changes to make durable. Spec: master.md §3, §7;
  * replicated-log.md §11.
  */
-import type { Registry, RegistryOperation } from '../../protocol/registrar.ts'
+import type { DiskRecord, Registry, RegistryOperation } from '../../protocol/registrar.ts'
 import {
   type AgentInfo,
   type DrainInfo,
@@ -23,7 +23,7 @@ export interface Contents {
   readonly gone: Map<string, TimeInfo>
   readonly weights: Map<string, number>
   readonly drains: Map<string, DrainInfo>
-  readonly disk_ages: Map<string, number>
+  readonly disks: Map<string, DiskRecord>
   readonly deactivated: Map<string, true>
   /** By `machineKey`. */
   readonly machines: Map<string, MachineInfo>
@@ -53,7 +53,7 @@ export function emptyContents(): Contents {
     gone: new Map(),
     weights: new Map(),
     drains: new Map(),
-    disk_ages: new Map(),
+    disks: new Map(),
     deactivated: new Map(),
     machines: new Map(),
     quotas: new Map(),
@@ -77,10 +77,7 @@ export function toRegistry(contents: Contents): Registry {
       agent_id: { value },
       drain_info,
     })),
-    disk_ages: [...contents.disk_ages].map(([value, disk_age]) => ({
-      agent_id: { value },
-      disk_age,
-    })),
+    disks: [...contents.disks].map(([value, disk]) => ({ agent_id: { value }, ...disk })),
     deactivated: [...contents.deactivated.keys()].map((value) => ({ value })),
     machines: [...contents.machines.values()],
     quotas: [...contents.quotas.values()],
@@ -114,15 +111,18 @@ export function apply(contents: Contents, operation: RegistryOperation): Change[
       return leave(contents, 'admitted', operation.agent_id.value)
     case 'RECORD_DISK_AGE': {
       const { value: id } = operation.agent_id
-      const { disk_age } = operation
+      const { disk_age, timestamp } = operation
       if (!contents.admitted.has(id) && !contents.unreachable.has(id)) return []
-      if (disk_age <= (contents.disk_ages.get(id) ?? 0)) return []
-      return [put(contents, 'disk_ages', id, disk_age)]
+      if (disk_age <= (contents.disks.get(id)?.disk_age ?? 0)) return []
+      return [put(contents, 'disks', id, { disk_age, timestamp })]
     }
     case 'PRUNE':
       return [
         ...operation.unreachable.flatMap((id) => leave(contents, 'unreachable', id.value)),
-        ...operation.gone.flatMap((id) => leave(contents, 'gone', id.value)),
+        ...operation.gone.flatMap((id) => remove(contents, 'gone', id.value)),
+        ...operation.left.flatMap(({ value }) =>
+          isKnown(contents, value) ? [] : remove(contents, 'disks', value),
+        ),
       ]
     case 'UPDATE_WEIGHTS':
       return Object.entries(operation.weights).map(([id, value]) =>
@@ -247,15 +247,10 @@ function moveOut(
   return [...left, put(contents, kind, id, value)]
 }
 
-/** An agent that leaves for good, with all that is known of it. */
-function leave(
-  contents: Contents,
-  kind: 'admitted' | 'unreachable' | 'gone',
-  id: string,
-): Change[] {
+/** An agent that leaves for good, and what operators had decided about it. */
+function leave(contents: Contents, kind: 'admitted' | 'unreachable', id: string): Change[] {
   const left = remove(contents, kind, id)
-  if (left.length === 0) return []
-  return [...left, ...outOfService(contents, id), ...remove(contents, 'disk_ages', id)]
+  return left.length === 0 ? [] : [...left, ...outOfService(contents, id)]
 }
 
 function outOfService(contents: Contents, id: string): Change[] {

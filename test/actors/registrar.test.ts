@@ -128,9 +128,10 @@ test('pruning forgets who has been away for long', async () => {
     { type: 'ADMIT_AGENT', agent_info: agentInfo('S1') },
     { type: 'MARK_UNREACHABLE', agent_id: { value: 'S1' }, timestamp },
   )
-  assert.equal(await apply(probe, { type: 'PRUNE', unreachable: [{ value: 'S1' }], gone: [] }), [
-    true,
-  ])
+  assert.equal(
+    await apply(probe, { type: 'PRUNE', unreachable: [{ value: 'S1' }], gone: [], left: [] }),
+    [true],
+  )
   assert.equal((await recover(probe)).unreachable, [])
   await w.stop()
 })

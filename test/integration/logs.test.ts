@@ -93,8 +93,8 @@ async function diskAge(node: string): Promise<number> {
   )
   const ages = entries
     .flatMap(({ value }: { value: { changes: unknown[][] } }) => value.changes)
-    .filter(([kind, id]: unknown[]) => kind === 'disk_ages' && id === agent?.agent_info.id.value)
-  return ages.at(-1)?.[2] ?? 0
+    .filter(([kind, id]: unknown[]) => kind === 'disks' && id === agent?.agent_info.id.value)
+  return ages.at(-1)?.[2].disk_age ?? 0
 }
 
 test('an agent on an older copy of its work directory ends, and says so', slow, async () => {

@@ -73,7 +73,7 @@ export function goesByOldCopy(cluster: Cluster, host: SimulatedHost): boolean {
 /** How old the registry knows an agent's disk to be, as its registrar has it, and not its master. */
 function knownAge(cluster: Cluster, id: string): number | undefined {
   const host = leaderOf(cluster)?.host
-  return host && stateOf<RegistrarState>(host, 'registrar')?.contents.disk_ages.get(id)
+  return host && stateOf<RegistrarState>(host, 'registrar')?.contents.disks.get(id)?.disk_age
 }
 
 function ageIn(contents: Contents): number {

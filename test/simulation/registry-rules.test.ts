@@ -19,7 +19,7 @@ const registry = (epoch: number, ...admitted: string[]): Registry => ({
   gone: [],
   weights: {},
   drains: [],
-  disk_ages: [],
+  disks: [],
   deactivated: [],
   machines: [],
   quotas: [],

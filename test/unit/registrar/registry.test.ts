@@ -79,33 +79,43 @@ test('the age of a disk only grows, of an agent that is known', () => {
     type: 'RECORD_DISK_AGE',
     agent_id,
     disk_age,
+    timestamp,
   })
   const { contents, applied } = books(aged(1), admit, aged(2), aged(2), aged(1), aged(3))
   assert.equal(applied, [false, true, true, false, false, true])
-  assert.equal(toRegistry(contents).disk_ages, [{ agent_id, disk_age: 3 }])
+  assert.equal(toRegistry(contents).disks, [{ agent_id, disk_age: 3, timestamp }])
 })
 
-test('what is known of an agent outlives its absence, and ends with it', () => {
+test('the age of a disk is known until it is pruned, whatever becomes of the agent', () => {
+  const aged: RegistryOperation = { type: 'RECORD_DISK_AGE', agent_id, disk_age: 3, timestamp }
+  const prune: RegistryOperation = { type: 'PRUNE', unreachable: [], gone: [], left: [agent_id] }
+  const ways: RegistryOperation[] = [
+    { type: 'MARK_UNREACHABLE', agent_id, timestamp },
+    { type: 'MARK_GONE', agent_id, timestamp },
+    { type: 'REMOVE_AGENT', agent_id },
+  ]
+  for (const way of ways) {
+    const { contents, applied } = books(admit, aged, prune, way, prune)
+    const hasLeft = way.type === 'REMOVE_AGENT'
+    assert.equal(applied, [true, true, false, true, hasLeft])
+    assert.is(contents.disks.has('S1'), !hasLeft)
+  }
+})
+
+test('what was decided about an agent outlives its absence, and ends with it', () => {
   const unreachable: RegistryOperation = { type: 'MARK_UNREACHABLE', agent_id, timestamp }
   const back: RegistryOperation = { type: 'MARK_REACHABLE', agent_info }
-  const aged: RegistryOperation = { type: 'RECORD_DISK_AGE', agent_id, disk_age: 3 }
-  for (const stay of [[unreachable], [unreachable, back]]) {
-    const { contents } = books(admit, drain, aged, ...stay)
-    assert.is(contents.drains.get('S1')?.state, 'DRAINING')
-    assert.is(contents.disk_ages.get('S1'), 3)
-  }
+  const away = books(admit, drain, unreachable)
+  assert.is(away.contents.drains.get('S1')?.state, 'DRAINING')
+  assert.is(books(admit, drain, unreachable, back).contents.drains.size, 1)
   const ends: RegistryOperation[][] = [
     [{ type: 'REMOVE_AGENT', agent_id }],
-    [
-      { type: 'MARK_GONE', agent_id, timestamp },
-      { type: 'PRUNE', unreachable: [], gone: [agent_id] },
-    ],
-    [unreachable, { type: 'PRUNE', unreachable: [agent_id], gone: [] }],
+    [{ type: 'MARK_GONE', agent_id, timestamp }],
+    [unreachable, { type: 'PRUNE', unreachable: [agent_id], gone: [], left: [] }],
   ]
   for (const end of ends) {
-    const { contents } = books(admit, drain, aged, ...end)
-    const { drains, deactivated, disk_ages } = contents
-    assert.is(drains.size + deactivated.size + disk_ages.size, 0)
+    const { contents } = books(admit, drain, ...end)
+    assert.is(contents.drains.size + contents.deactivated.size, 0)
   }
 })
 
@@ -115,7 +125,12 @@ test('pruning takes those it names and no neighbours', () => {
     { type: 'ADMIT_AGENT', agent_info: { hostname: 'h', id } },
     { type: 'MARK_UNREACHABLE', agent_id: id, timestamp },
   ])
-  const prune: RegistryOperation = { type: 'PRUNE', unreachable: [ids[1]!, ids[2]!], gone: [] }
+  const prune: RegistryOperation = {
+    type: 'PRUNE',
+    unreachable: [ids[1]!, ids[2]!],
+    gone: [],
+    left: [],
+  }
   const { contents } = books(...operations, prune)
   assert.equal([...contents.unreachable.keys()], ['S1', 'S4'])
 })
