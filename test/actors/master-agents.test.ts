@@ -440,6 +440,21 @@ test('an agent whose disk was set back to an older copy is not taken back, whoev
   await m.stop()
 })
 
+test('the age of a disk is known of an agent that has left, until it is forgotten', async () => {
+  const m = await masterWorld({ registry_max_agent_age_ms: 600_000 })
+  const agent = await m.agent('a1')
+  const back = (disk_age: number) => agent.reregister([], [], [], { disk_age })
+  await agent.probe.send(MASTER, DiskAged, { disk_age: 3 })
+  await agent.probe.send(MASTER, UnregisterAgent, { agent_id: { value: agent.id } })
+  await m.world.settle()
+  assert.equal((await m.operate({ type: 'GET_AGENTS' })).get_agents.agents, [])
+  const old = await back(2)
+  assert.is(old.ok ? '' : old.error.code, 'OLD_COPY')
+  await m.world.advance(2_000_000)
+  assert.ok((await back(2)).ok)
+  await m.stop()
+})
+
 test('after a failover agents return with tasks and frameworks, and no resource counts twice', async () => {
   const m = await masterWorld()
   const agent = await m.agent('a1')
