@@ -52,7 +52,8 @@ export function setAgentBack(cluster: Cluster, host: SimulatedHost, backup: Back
   const id = agentIdOf(host)
   const copy = backup.contents(agentStore)
   if (id === undefined || agentIdIn(copy) !== id) return
-  const age = knownAge(cluster, id)
+  // The master has it once it is chosen, which the registrar does not wait for.
+  const age = leaderOf(cluster)?.master.disks.get(id)?.disk_age
   if (age === undefined || ageIn(copy) >= age) return
   cluster.mark('an agent is set back to an old copy')
   host.restore(backup)
