@@ -15,7 +15,8 @@ export interface LogAudit {
   readonly differences: readonly string[]
 }
 
-const askMs = 10_000
+/** A replica that was cut off until just now may have to ask the others again. */
+const askMs = 30_000
 
 export async function auditLog(
   servers: readonly string[],
@@ -50,8 +51,12 @@ export async function auditLog(
       node.call(node.cell('auditor')!, turn)
     })
   try {
+    // As far as any of them has come by now: masters that are alive go on writing meanwhile.
+    const ends = replicas.map(async (name) => (await ask(name, Positions, {})).learned)
+    const to = Math.max(...(await Promise.all(ends)))
     return compareReplicas(
-      await Promise.all(replicas.map(async (name) => [name, await read(ask, name)])),
+      await Promise.all(replicas.map(async (name) => [name, await read(ask, name, to)])),
+      to,
     )
   } finally {
     await node.stop()
@@ -63,39 +68,35 @@ type Ask = <M extends Message>(replica: string, message: M, body: Payload<M>) =>
 /** What a replica has learned. */
 export interface Learned {
   readonly begin: number
-  readonly end: number
   /** Appended data in hexadecimal by position; positions without are fillers and truncations. */
   readonly appended: ReadonlyMap<number, string>
 }
 
-/** Has a replica learn all that there is, and reads it. */
-async function read(ask: Ask, replica: string): Promise<Learned> {
-  await ask(replica, CatchUp, {})
-  const { begin, learned: end } = await ask(replica, Positions, {})
+/** Has a replica learn all up to there, and reads it. */
+async function read(ask: Ask, replica: string, to: number): Promise<Learned> {
+  await ask(replica, CatchUp, { to })
+  const { begin } = await ask(replica, Positions, {})
   const appended = new Map<number, string>()
-  for (let from = begin; from <= end; ) {
-    const { entries, next } = await ask(replica, Read, { from, to: end })
+  for (let from = begin; from <= to; ) {
+    const { entries, next } = await ask(replica, Read, { from, to })
     for (const { position, data } of entries) {
       appended.set(position, Buffer.from(data).toString('hex'))
     }
     from = next
   }
-  return { begin, end, appended }
+  return { begin, appended }
 }
 
-/** What two replicas have both learned must be the same. */
+/** What replicas have all learned, up to that position, must be the same. */
 export function compareReplicas(
   replicas: ReadonlyArray<readonly [name: string, learned: Learned]>,
+  to: number,
 ): LogAudit {
   const differences: string[] = []
   const [first, ...others] = replicas
   let compared = 0
-  for (const [name, { begin, end, appended }] of others) {
-    if (end !== first![1].end) {
-      differences.push(`${first![0]} has learned all up to ${first![1].end}, ${name} up to ${end}`)
-    }
-    const common = { from: Math.max(begin, first![1].begin), to: Math.min(end, first![1].end) }
-    for (let position = common.from; position <= common.to; position++) {
+  for (const [name, { begin, appended }] of others) {
+    for (let position = Math.max(begin, first![1].begin); position <= to; position++) {
       compared++
       if (appended.get(position) !== first![1].appended.get(position)) {
         differences.push(`position ${position} differs between ${first![0]} and ${name}`)

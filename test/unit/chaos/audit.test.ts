@@ -100,18 +100,20 @@ test('an agent that was forgotten, admitted again or added is found', () => {
 })
 
 test('replicas that differ are found; what one has truncated is not compared', () => {
-  const learned = (begin: number, end: number, ...entries: ReadonlyArray<[number, string]>) => ({
+  const learned = (begin: number, ...entries: ReadonlyArray<[number, string]>) => ({
     begin,
-    end,
     appended: new Map(entries),
   })
-  const first = ['r1', learned(0, 3, [1, 'aa'], [2, 'bb'])] as const
-  const same = ['r2', learned(2, 3, [2, 'bb'])] as const
-  assert.equal(compareReplicas([first, same]), { compared: 2, differences: [] })
-  const other = ['r3', learned(0, 2, [1, 'aa'], [2, 'cc'])] as const
-  assert.equal(compareReplicas([first, other]).differences, [
-    'r1 has learned all up to 3, r3 up to 2',
+  const first = ['r1', learned(0, [1, 'aa'], [2, 'bb'])] as const
+  const same = ['r2', learned(2, [2, 'bb'])] as const
+  assert.equal(compareReplicas([first, same], 3), { compared: 2, differences: [] })
+  const other = ['r3', learned(0, [1, 'aa'], [2, 'cc'])] as const
+  assert.equal(compareReplicas([first, other], 3).differences, [
     'position 2 differs between r1 and r3',
+  ])
+  const behind = ['r4', learned(0, [1, 'aa'])] as const
+  assert.equal(compareReplicas([first, behind], 3).differences, [
+    'position 2 differs between r1 and r4',
   ])
 })
 
