@@ -96,12 +96,21 @@ type Range = Pick<HuntOptions, 'from' | 'seeds' | 'signal'>
 async function hunt(mutant: Mutant, range: Range): Promise<Finding | Miss> {
   const { plan } = mutant
   if (plan === undefined) return huntSeeds(mutant, range)
-  const last = await look(mutant, ['plan', plan], () => plan, range.signal)
+  const last = await huntPlan(mutant, plan, range.signal)
   if (typeof last === 'string') return last
   if (last.rule !== undefined) return { plan, rule: last.rule }
   const other = await huntSeeds(mutant, range)
   const where = typeof other === 'string' ? `nor ${other}` : `but by seed ${other.seed}`
   return `in its plan ${plan}, ${where}`
+}
+
+/** What a kept plan shows with the mutant planted. */
+export function huntPlan(
+  mutant: Mutant,
+  plan: string,
+  signal?: AbortSignal,
+): Promise<Sighting | Miss> {
+  return look(mutant, ['plan', plan], () => plan, signal)
 }
 
 /** Runs the seeds from `from` on, until one finds the mutant. */

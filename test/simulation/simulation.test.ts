@@ -1,13 +1,14 @@
 /**
  * Kept plans and fresh seeds of the whole cluster on a virtual clock, within a budget of CPU time. Fresh
- * seeds follow from the date, so that each day looks elsewhere; a failing one prints what replays it.
+ * seeds follow from the date, so that each day looks elsewhere, as do the plans that are run with their bugs
+ * planted; a failing seed prints what replays it.
  * Spec: simulation.md §12-14.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../support/suite.ts'
 import { drawPlan, stormSeed } from './draw.ts'
-import { huntSeeds } from './hunt.ts'
+import { huntPlan, huntSeeds } from './hunt.ts'
 import { keptPlans, readPlan } from './kept-plans.ts'
 import {
   changesOf,
@@ -31,6 +32,9 @@ const freshMax = 150
 /** One of so many is a storm. */
 const stormOf = 75
 const budgetMs = 240_000
+/** Plans of a day that must show their planted bugs; all have had their turn after some ten days. */
+const plansOfDay = 2
+const dayMs = 86_400_000
 const wallMs = 400_000
 const root = join(import.meta.dirname, '..', '..')
 
@@ -151,6 +155,19 @@ test('every planted bug has been found in its plan, or in as few seeds as it tak
 test('every kept plan belongs to a planted bug', () => {
   const plans = readMutants().flatMap(({ plan }) => plan ?? [])
   assert.equal(plans.sort(), keptPlans())
+})
+
+test('kept plans still show their planted bugs', { timeoutMs: 120_000 }, async () => {
+  const findings = readFindings()
+  const mutants = readMutants().filter(({ plan }) => plan !== undefined)
+  const first = Math.floor(Date.now() / dayMs) * plansOfDay
+  for (let index = first; index < first + plansOfDay; index++) {
+    const mutant = mutants[index % mutants.length]!
+    const { name, plan = '' } = mutant
+    const seen = await huntPlan(mutant, plan)
+    const rule = typeof seen === 'object' ? seen.rule : seen
+    assert.is(rule, findings[name]?.rule, `${plan}, with '${name}' planted`)
+  }
 })
 
 test('the hunt finds a planted bug, and no bug where none is', { timeoutMs: 120_000 }, async () => {
