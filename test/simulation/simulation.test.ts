@@ -1,7 +1,7 @@
 /**
  * Kept plans and fresh seeds of the whole cluster on a virtual clock, within a budget of CPU time. Fresh
- * seeds follow from the date, so that each day looks elsewhere, as do the plans that are run with their bugs
- * planted; a failing seed prints what replays it.
+ * seeds, and the plans that are run with their bugs planted, follow from the date, so that each day looks
+ * elsewhere; what fails prints what replays it.
  * Spec: simulation.md §12-14.
  */
 import { readFileSync } from 'node:fs'
@@ -32,10 +32,10 @@ const freshMax = 150
 /** One of so many is a storm. */
 const stormOf = 75
 const budgetMs = 240_000
+const wallMs = 400_000
 /** Plans of a day that must show their planted bugs; all have had their turn after some ten days. */
 const plansOfDay = 2
 const dayMs = 86_400_000
-const wallMs = 400_000
 const root = join(import.meta.dirname, '..', '..')
 
 for (const name of keptPlans()) {
@@ -166,7 +166,8 @@ test('kept plans still show their planted bugs', { timeoutMs: 120_000 }, async (
     const { name, plan = '' } = mutant
     const seen = await huntPlan(mutant, plan)
     const rule = typeof seen === 'object' ? seen.rule : seen
-    assert.is(rule, findings[name]?.rule, `${plan}, with '${name}' planted`)
+    const replay = `npm run simulate -- --mutants '${name}'`
+    assert.is(rule, findings[name]?.rule, `the kept plan ${plan} shows it no more: ${replay}`)
   }
 })
 
